@@ -1,0 +1,1 @@
+//! Lambda: runs the SQL migrations through the Data API.

@@ -1,0 +1,3 @@
+//! Lambda: runs the SQL migrations through the Data API.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Lambda: accepts orders from the queue, through the catalog, into Aurora.

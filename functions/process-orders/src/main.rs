@@ -1,0 +1,3 @@
+//! Lambda: accepts orders from the queue, through the catalog, into Aurora.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The product catalog behind three layers: snapshot, Redis, Aurora.

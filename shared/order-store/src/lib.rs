@@ -1,0 +1,1 @@
+//! The SQL of orderflow: migrations, and the one call that accepts a batch of orders.

@@ -1,0 +1,1 @@
+//! SQS events in, batch responses out: decoding, containment, deadlines, quarantine, publishing.

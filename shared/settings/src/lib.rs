@@ -1,0 +1,1 @@
+//! Parses a map of environment variables into typed values, with errors that name the variable.

@@ -1,0 +1,1 @@
+//! Names of log fields and counters, and the one line a batch leaves on stdout.

@@ -1,0 +1,3 @@
+//! Drives and judges a stack: generated orders, the sender, the verdict, the demo.
+
+fn main() {}

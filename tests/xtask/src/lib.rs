@@ -1,0 +1,1 @@
+//! The commands behind `cargo xtask`: light to build, precise about what is missing.
