@@ -1,0 +1,90 @@
+//! What can go wrong while the stack starts, runs or ends, said so that the reader knows what to do next.
+
+use std::path::PathBuf;
+
+/// Every failure of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The settings file could not be read.
+    #[error("cannot read {}; name the file with --settings", path.display())]
+    ReadSettings {
+        /// The file asked for.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The settings file is not JSON.
+    #[error("{} is not JSON", path.display())]
+    SettingsNotJson {
+        /// The file.
+        path: PathBuf,
+        /// Where it stops being JSON.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Settings that are missing, of the wrong type, or that AWS would refuse, one a line.
+    #[error("settings that cannot work:\n  {}", problems.join("\n  "))]
+    Settings {
+        /// Each begins with the JSON path of the setting.
+        problems: Vec<String>,
+    },
+    /// A port could not be listened on.
+    #[error(
+        "cannot listen on 127.0.0.1:{port} for {what}; another stack may run: choose another --port-base, or none"
+    )]
+    Listen {
+        /// The part that wanted the port.
+        what: &'static str,
+        /// The port; 0 is any.
+        port: u16,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A queue could not be created or asked.
+    #[error("the queue {queue} refused {operation}: {message}")]
+    Queue {
+        /// The queue's name.
+        queue: String,
+        /// The SQS operation.
+        operation: &'static str,
+        /// What the SQS endpoint answered.
+        message: String,
+    },
+    /// A file or folder of the stack could not be written.
+    #[error("cannot {what} {}", path.display())]
+    File {
+        /// What was being done, as in "create the log folder".
+        what: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A child process could not be started.
+    #[error("cannot start {}", program.display())]
+    Spawn {
+        /// The program.
+        program: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A child process could not be signalled or waited for.
+    #[error("cannot signal a child process")]
+    Signal {
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A name that no function has.
+    #[error("there is no function {name}; there are: {known}")]
+    UnknownFunction {
+        /// The name asked for.
+        name: String,
+        /// The names there are, separated by commas.
+        known: String,
+    },
+}
