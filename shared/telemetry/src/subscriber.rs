@@ -1,0 +1,194 @@
+//! Sends log events of the process to stdout.
+
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::Registry;
+use tracing_subscriber::reload;
+
+use crate::emit::emit_line;
+use crate::line::{Line, Lines};
+
+/// The crates of this workspace that log; the function itself joins them. A crate that is missing here is treated as
+/// foreign, which is the safe side.
+const OURS: [&str; 9] = [
+    "backoff",
+    "catalog",
+    "data_api",
+    "order",
+    "order_store",
+    "payments",
+    "queue",
+    "settlement",
+    "telemetry",
+];
+
+struct Installed {
+    function: String,
+    filter: reload::Handle<Targets, Registry>,
+}
+
+static INSTALLED: OnceLock<Installed> = OnceLock::new();
+
+/// Installs JSON logging to stdout at `INFO` for the whole process, for the function of this name. A second call, or
+/// a subscriber that somebody else installed, changes nothing.
+///
+/// Call it first in `main`, so that even unusable settings are told as a line of JSON; then
+/// [`set_level`].
+pub fn init(function: &str) {
+    let (filter, handle) = reload::Layer::new(targets(function, LevelFilter::INFO));
+    let lines = Lines { function: function.to_owned(), write: |line: &Line| emit_line(line) };
+    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
+    if tracing::subscriber::set_global_default(subscriber).is_ok() {
+        // Only the call that installed the subscriber gets here.
+        INSTALLED.get_or_init(|| Installed { function: function.to_owned(), filter: handle });
+    }
+}
+
+/// Sets the level of our own crates: the value of `AWS_LAMBDA_LOG_LEVEL` (TRACE, DEBUG, INFO, WARN, ERROR or FATAL, in
+/// any case), as the function's settings read it. Anything else leaves the level as it is and says so in a line,
+/// since a wrong level is no reason to refuse orders.
+pub fn set_level(level: &str) {
+    let Some(installed) = INSTALLED.get() else { return };
+    let reloaded = parse(level).map(|level| installed.filter.reload(targets(&installed.function, level)));
+    if !matches!(reloaded, Some(Ok(()))) {
+        tracing::warn!(
+            "AWS_LAMBDA_LOG_LEVEL cannot be used; set it to TRACE, DEBUG, INFO, WARN, ERROR or FATAL"
+        );
+    }
+}
+
+/// Lambda's names of levels. tracing has no FATAL: nothing of ours logs above `ERROR`.
+fn parse(level: &str) -> Option<LevelFilter> {
+    if level.eq_ignore_ascii_case("fatal") {
+        Some(LevelFilter::ERROR)
+    } else {
+        LevelFilter::from_str(level).ok()
+    }
+}
+
+/// Who may log what: our crates at `level`; everybody else warnings at most; the runtime's span, which holds the
+/// request id and nothing of the event, at `INFO`.
+fn targets(function: &str, level: LevelFilter) -> Targets {
+    let ours = OURS.iter().map(|name| ((*name).to_owned(), level));
+    let function = [(function.replace('-', "_"), level)];
+    let runtime = [("lambda_runtime".to_owned(), level.min(LevelFilter::INFO))];
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_targets(ours.chain(function).chain(runtime))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Line, Lines, parse, targets};
+    use serde_json::{Value, json};
+    use std::sync::{Arc, Mutex};
+    use tracing_subscriber::filter::LevelFilter;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    /// The lines that `log` leaves, parsed.
+    fn logged(level: LevelFilter, log: impl FnOnce()) -> Vec<Value> {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&seen);
+        let write = move |line: &Line| sink.lock().unwrap().push(serde_json::to_value(line).unwrap());
+        let lines = Lines { function: "process-orders".to_owned(), write };
+        let subscriber = tracing_subscriber::registry().with(targets("process-orders", level)).with(lines);
+        tracing::subscriber::with_default(subscriber, log);
+        seen.lock().unwrap().clone()
+    }
+
+    /// The one line that `log` leaves, without its timestamp.
+    #[track_caller]
+    fn check(log: impl FnOnce(), expected: Value) {
+        let mut lines = logged(LevelFilter::INFO, log);
+        assert_eq!(lines.len(), 1);
+        let timestamp = lines[0].as_object_mut().unwrap().remove("timestamp").unwrap();
+        assert!(
+            timestamp.as_str().is_some_and(|text| text.starts_with("20") && text.ends_with('Z')),
+            "{timestamp}"
+        );
+        assert_eq!(lines[0], expected);
+    }
+
+    #[test]
+    fn fields_stand_beside_the_message_under_their_dotted_names_and_with_their_types() {
+        check(
+            || {
+                tracing::warn!(
+                    order.id = "ord_1",
+                    { crate::fields::DATA_API_CALLS } = 2_u64,
+                    delta = -1,
+                    full = true,
+                    share = 0.5,
+                    wait = ?Some(3),
+                    "record of {} goes back",
+                    "ord_1"
+                );
+            },
+            json!({"level": "WARN", "message": "record of ord_1 goes back", "function": "process-orders", "order.id": "ord_1",
+                "data_api.calls": 2, "delta": -1, "full": true, "share": 0.5, "wait": "Some(3)"}),
+        );
+    }
+
+    #[test]
+    fn fields_of_spans_are_flattened_and_the_innermost_wins() {
+        check(
+            || {
+                let outer = tracing::info_span!(
+                    "batch",
+                    requestId = "r-1",
+                    reason = "outer",
+                    late = tracing::field::Empty
+                );
+                outer.record("late", 7);
+                outer.in_scope(|| {
+                    tracing::info_span!("record", reason = "inner").in_scope(|| tracing::info!(n = 1, "done"))
+                });
+            },
+            json!({"level": "INFO", "message": "done", "function": "process-orders", "requestId": "r-1",
+                "reason": "inner", "late": 7, "n": 1}),
+        );
+    }
+
+    #[test]
+    fn no_field_replaces_what_every_line_has() {
+        check(
+            || tracing::info!(level = "low", function = "other", timestamp = 1, "kept"),
+            json!({"level": "INFO", "message": "kept", "function": "process-orders"}),
+        );
+    }
+
+    #[track_caller]
+    fn passes(level: LevelFilter, log: impl FnOnce(), passes: bool) {
+        assert_eq!(logged(level, log).len(), usize::from(passes));
+    }
+
+    #[test]
+    fn our_crates_follow_the_level_and_foreign_ones_only_warn() {
+        passes(LevelFilter::TRACE, || tracing::trace!(target: "order_store::aurora", "x"), true);
+        passes(LevelFilter::TRACE, || tracing::trace!(target: "process_orders", "x"), true);
+        passes(LevelFilter::INFO, || tracing::debug!(target: "queue", "x"), false);
+        passes(
+            LevelFilter::TRACE,
+            || tracing::info!(target: "aws_smithy_runtime::client", "a request body"),
+            false,
+        );
+        passes(LevelFilter::TRACE, || tracing::debug!(target: "lambda_runtime", "an event"), false);
+        passes(LevelFilter::TRACE, || tracing::warn!(target: "hyper", "x"), true);
+        passes(LevelFilter::ERROR, || tracing::warn!(target: "hyper", "x"), false);
+    }
+
+    #[test]
+    fn levels_have_lambdas_names() {
+        for (name, level) in [
+            ("trace", Some(LevelFilter::TRACE)),
+            ("DEBUG", Some(LevelFilter::DEBUG)),
+            ("FATAL", Some(LevelFilter::ERROR)),
+            ("loud", None),
+        ] {
+            assert_eq!(parse(name), level);
+        }
+    }
+}
