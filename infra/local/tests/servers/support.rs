@@ -1,8 +1,16 @@
 //! What these tests share.
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use local_cloud::{children::Spawner, clock};
+use local_cloud::{
+    children::Spawner,
+    clock,
+    postgres::{Durability, PostgresOptions},
+    programs::{Origin, Places},
+};
 
 /// The executable that answers to `guard`.
 pub(crate) const GUARD_EXE: &str = env!("CARGO_BIN_EXE_local-cloud");
@@ -39,4 +47,48 @@ pub(crate) async fn wait_for(what: &str, mut done: impl AsyncFnMut() -> bool) {
 pub(crate) fn is_running(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z')))
+}
+
+/// The folder of the checkout that installed wheels and fresh clusters are kept in.
+fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.orderflow")
+}
+
+/// The machine as this test sees it.
+pub(crate) fn places() -> Places {
+    Places {
+        path: std::env::var_os("PATH").unwrap_or_default(),
+        pg_bin: None,
+        wheels: checkout().join("wheels"),
+    }
+}
+
+/// A folder of one test, removed with it.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(uuid::Uuid::new_v4().simple().to_string());
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+/// A server whose state is in `folder`.
+pub(crate) fn postgres_options(folder: &Path, origin: Origin) -> PostgresOptions {
+    PostgresOptions {
+        origin,
+        places: places(),
+        state_dir: folder.to_owned(),
+        cache_dir: checkout().join("cache"),
+        log: folder.join("postgres.log"),
+        port: 0,
+        durability: Durability::Fast,
+    }
 }
