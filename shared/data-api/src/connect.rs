@@ -1,0 +1,72 @@
+//! Builds the SDK's configuration and client, with everything explicit that its defaults would decide.
+
+use std::time::Duration;
+
+use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_rdsdata::Client;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+use crate::Error;
+
+/// How long opening a connection may take. In a region it takes 5 ms with TLS; the SDK's default of 3.1 s would use up
+/// an attempt.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// What the SDK shares between services: region, credentials and endpoints from the environment, one HTTP client.
+///
+/// Lambda sets all of them (`AWS_REGION`, `AWS_ACCESS_KEY_ID` …), and `AWS_ENDPOINT_URL_RDS_DATA` or
+/// `AWS_ENDPOINT_URL_SQS` redirect a service. Nothing else is looked at: the SDK's default chain would read
+/// `~/.aws/config` and, where a variable is missing, wait for the instance metadata service, which Lambda has not got.
+///
+/// # Errors
+/// [`Error::NoRegion`] if the environment names no region.
+pub async fn sdk_config() -> Result<SdkConfig, Error> {
+    #[expect(deprecated, reason = "the loader takes no other type to turn profile files off")]
+    let no_files = aws_config::profile::profile_file::ProfileFiles::builder().build();
+    let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .region(EnvironmentVariableRegionProvider::new())
+        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
+        .profile_files(no_files)
+        .http_client(http_client())
+        .load()
+        .await;
+    if shared.region().is_none() { Err(Error::NoRegion) } else { Ok(shared) }
+}
+
+/// The HTTP client for all services: one pool, one TLS stack, rustls on ring. With the SDK's default, aws-lc, the first
+/// TLS call of a process costs 30 ms of CPU more.
+#[must_use]
+pub fn http_client() -> SharedHttpClient {
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+/// A Data API client that makes one attempt per call.
+///
+/// Stalled-stream protection is off: it watches the throughput of streamed bodies, while ours are small, read whole, and
+/// bounded by the attempt's timeout. It could only end a slow call early, and leave its outcome unknown.
+#[must_use]
+pub fn client(shared: &SdkConfig) -> Client {
+    let config = aws_sdk_rdsdata::config::Builder::from(shared)
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .retry_config(RetryConfig::standard().with_max_attempts(1))
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .timeout_config(timeouts(backoff::Policy::data_api().attempt_timeout))
+        .build();
+    Client::from_conf(config)
+}
+
+/// The timeouts of a call whose one attempt may take `limit`. The read timeout stays unset, because the limit covers
+/// reading too; and the connect timeout is always the same, because the HTTP client keeps one pool per value.
+pub(crate) fn timeouts(limit: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(limit)
+        .operation_timeout(limit)
+        .build()
+}
