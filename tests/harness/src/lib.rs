@@ -1,1 +1,34 @@
 //! Drives and judges a stack: generated orders, the sender, the verdict, the demo.
+//!
+//! In the order of a run: [`stack`] starts `local-cloud`, [`kits`] is the catalog, [`orders`] what a day of a shop
+//! looks like, [`sender`] sends it at its pace and writes down what it sent, [`evidence`] reads what became of it,
+//! [`verdict`] compares, [`report`] prints. [`demo`] is all of that; the other commands look into a running stack.
+//!
+//! Promises: the verdict rests on sources that know nothing of each other (the sender's file, the SQL rows, the
+//! queues) and on no code of the functions; the same seed sends the same messages in the same order.
+
+pub mod stack;
+
+pub mod evidence;
+pub mod kits;
+pub mod orders;
+pub mod sender;
+pub mod sent;
+pub mod verdict;
+
+pub mod demo;
+pub mod plant;
+pub mod progress;
+pub mod report;
+
+pub mod commands;
+
+pub mod control;
+pub mod database;
+pub mod figures;
+pub mod http;
+pub mod queues;
+
+mod error;
+
+pub use error::Error;

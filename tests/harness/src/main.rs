@@ -1,3 +1,30 @@
-//! Drives and judges a stack: generated orders, the sender, the verdict, the demo.
+//! The heavy half of `cargo xtask`: the commands that talk to a stack.
 
-fn main() {}
+use clap::Parser as _;
+use harness::commands::{dlq, order, send, status, up};
+use harness::{Error, demo};
+use std::process::ExitCode;
+use xtask::cli::{Cli, Command};
+use xtask::out;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Demo(options) => demo::run(&options).await,
+        Command::Up(options) => up::up(&options).await,
+        Command::Down => up::down().await,
+        Command::Status(options) => status::run(&options).await,
+        Command::Send(options) => send::run(&options).await,
+        Command::Order(options) => order::run(&options).await,
+        Command::Dlq(options) => dlq::run(&options.action).await,
+        Command::Test(_) | Command::Check | Command::Fmt => Err(Error::Light),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Error::Found) => ExitCode::FAILURE,
+        Err(error) => {
+            out::note(&out::chain("cargo xtask", &error));
+            ExitCode::FAILURE
+        }
+    }
+}

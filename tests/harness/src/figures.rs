@@ -1,0 +1,110 @@
+//! Figures from the function's own log: how fast orders were accepted, and what a batch cost.
+
+use crate::Error;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The message of the line that `process-orders` writes for every batch.
+const BATCH_MESSAGE: &str = "batch answered";
+
+/// One batch line, as far as the demo needs it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct BatchLine {
+    message: String,
+    accepted_ms: Vec<f64>,
+    #[serde(rename = "redis.calls")]
+    redis_calls: u64,
+}
+
+/// What the log says of all batches.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Figures {
+    /// Batches answered.
+    pub batches: u64,
+    /// Milliseconds from the queue taking a message to the answer of the call that committed its order.
+    pub accepted_ms: Percentiles,
+    /// Redis calls of all batches.
+    pub redis_calls: u64,
+}
+
+/// Percentiles in milliseconds; none without a single value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Percentiles {
+    /// Half are faster.
+    pub p50: Option<f64>,
+    /// One of twenty is slower.
+    pub p95: Option<f64>,
+    /// One of a hundred is slower.
+    pub p99: Option<f64>,
+}
+
+impl Percentiles {
+    /// The percentiles of these values, by nearest rank: each is one of the values.
+    pub fn of(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        let rank = |percent: usize| (values.len() * percent).div_ceil(100).saturating_sub(1);
+        let at = |percent| values.get(rank(percent)).copied();
+        Self { p50: at(50), p95: at(95), p99: at(99) }
+    }
+}
+
+/// Reads a function's log.
+///
+/// # Errors
+/// [`Error::File`] when there is none.
+pub fn read(log: &Path) -> Result<Figures, Error> {
+    let text = std::fs::read_to_string(log).map_err(|source| Error::File { path: log.to_owned(), source })?;
+    Ok(of(&text))
+}
+
+/// Lines that are no batch lines (others, or cut off by a killed process) are passed over.
+fn of(log: &str) -> Figures {
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<BatchLine>(line).ok());
+    let batches: Vec<BatchLine> = lines.filter(|line| line.message == BATCH_MESSAGE).collect();
+    Figures {
+        batches: u64::try_from(batches.len()).unwrap_or(u64::MAX),
+        redis_calls: batches.iter().map(|line| line.redis_calls).sum(),
+        accepted_ms: Percentiles::of(batches.into_iter().flat_map(|line| line.accepted_ms).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Percentiles, of};
+
+    #[track_caller]
+    fn check(values: &[f64], p50: f64, p95: f64, p99: f64) {
+        let expected = Percentiles { p50: Some(p50), p95: Some(p95), p99: Some(p99) };
+        assert_eq!(Percentiles::of(values.to_vec()), expected);
+    }
+
+    #[test]
+    fn percentiles_are_values_that_occurred() {
+        check(&[7.0], 7.0, 7.0, 7.0);
+        check(&[3.0, 1.0, 2.0], 2.0, 3.0, 3.0);
+        let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
+        check(&hundred, 50.0, 95.0, 99.0);
+    }
+
+    #[test]
+    fn no_values_have_no_percentiles() {
+        assert_eq!(Percentiles::of(Vec::new()), Percentiles::default());
+    }
+
+    #[test]
+    fn only_batch_lines_count() {
+        let log = concat!(
+            r#"{"message":"batch answered","batch.size":2,"accepted_ms":[10,20],"redis.calls":1,"cold_start":true}"#,
+            "\n",
+            r#"{"message":"record failed","accepted_ms":[900]}"#,
+            "\nnot json\n",
+            r#"{"message":"batch answered","accepted_ms":[30],"redis.calls":1}"#,
+            "\n",
+            r#"{"message":"batch ans"#,
+        );
+        let figures = of(log);
+        assert_eq!((figures.batches, figures.redis_calls), (2, 2));
+        assert_eq!(figures.accepted_ms.p50, Some(20.0));
+    }
+}

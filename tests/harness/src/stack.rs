@@ -1,0 +1,379 @@
+//! A running stack: started as a child process, or found where `up` left it.
+//!
+//! A started stack ends with the value that holds it, and with this process whatever becomes of it: `local-cloud`
+//! watches its parent.
+
+use crate::control::{self, Status};
+use crate::queues::{Outgoing, Queue, Queues};
+use crate::{Error, database, http};
+use backoff::{Clock as _, SystemClock};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tokio_postgres::Client;
+
+/// Longest time until a stack is ready: the first one may install PostgreSQL and Redis.
+const READY_LIMIT: Duration = Duration::from_secs(240);
+
+/// Longest time for a stack to end by itself.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often a condition is looked at.
+const POLL: Duration = Duration::from_millis(25);
+
+/// What `local-cloud` writes into `stack.json` when it is ready.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Info {
+    /// The stage of the settings.
+    pub stage: String,
+    /// The process id of `local-cloud`.
+    pub pid: u32,
+    /// Figures and levers.
+    pub control_url: String,
+    /// The SQS endpoint.
+    pub sqs_url: String,
+    /// The Data API endpoint.
+    pub data_api_url: String,
+    /// The Lambda Invoke API.
+    pub lambda_url: String,
+    /// PostgreSQL as superuser, for verifiers.
+    pub postgres_url: String,
+    /// Redis.
+    pub redis_url: String,
+    /// The AWS region.
+    pub region: String,
+    /// Queues by name.
+    pub queues: BTreeMap<String, Queue>,
+    /// Where the output of every function goes.
+    pub log_dir: PathBuf,
+    /// The functions' names.
+    pub functions: Vec<String>,
+}
+
+impl Info {
+    /// The stack in this state folder, if its `local-cloud` is alive.
+    ///
+    /// # Errors
+    /// [`Error::NoStack`] when there is none, [`Error::Unreadable`] when its file is from another version.
+    pub fn find(state: &Path) -> Result<Self, Error> {
+        let info = Self::read(state)?.ok_or(Error::NoStack)?;
+        let alive = Path::new("/proc").join(info.pid.to_string()).exists();
+        // Where there is no /proc, the first call tells.
+        if alive || !Path::new("/proc/self").exists() { Ok(info) } else { Err(Error::NoStack) }
+    }
+
+    fn read(state: &Path) -> Result<Option<Self>, Error> {
+        let path = state.join("stack.json");
+        let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
+        let info = serde_json::from_str(&text);
+        info.map(Some).map_err(|source| Error::Unreadable { what: path.display().to_string(), source })
+    }
+
+    /// The queue of this name.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchQueue`], which lists those there are.
+    pub fn queue(&self, name: &str) -> Result<&Queue, Error> {
+        let known = || self.queues.keys().cloned().collect::<Vec<_>>().join(", ");
+        self.queues.get(name).ok_or_else(|| Error::NoSuchQueue { name: name.to_owned(), known: known() })
+    }
+
+    /// The SQS client of this stack.
+    pub fn sqs(&self) -> Queues {
+        Queues::new(&self.sqs_url, &self.region)
+    }
+
+    /// Invokes a function and returns its answer, as the Lambda Invoke API gives it.
+    ///
+    /// # Errors
+    /// As [`http::call`].
+    pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, Error> {
+        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.lambda_url);
+        http::call("POST", &url, event).await
+    }
+
+    /// One call of the control API; `path` begins with a slash.
+    ///
+    /// # Errors
+    /// As [`http::call`].
+    pub async fn control(&self, method: &'static str, path: &str, body: &Value) -> Result<Value, Error> {
+        http::call(method, &format!("{}{path}", self.control_url), body).await
+    }
+
+    /// The figures of all parts.
+    ///
+    /// # Errors
+    /// As [`http::call`].
+    pub async fn status(&self) -> Result<Status, Error> {
+        control::status(&self.control_url).await
+    }
+
+    /// A connection to PostgreSQL as superuser.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn sql(&self) -> Result<Client, Error> {
+        database::connect(&self.postgres_url).await
+    }
+
+    /// Sends one body to the orders queue and returns its message id.
+    ///
+    /// # Errors
+    /// As [`Queues::send`].
+    pub async fn send_order(&self, body: &str, traceparent: &str) -> Result<String, Error> {
+        let message = Outgoing { body: body.to_owned(), traceparent: traceparent.to_owned() };
+        let ids = self.sqs().send(self.queue("orders")?, &[message]).await?;
+        Ok(ids.into_iter().next().unwrap_or_default())
+    }
+
+    /// Asks `local-cloud` to end, and waits until it has; its children end with it.
+    ///
+    /// # Errors
+    /// [`Error::Never`] when it does not end in time.
+    pub async fn stop(&self) -> Result<(), Error> {
+        // An answer is not needed: what counts is that the process ends.
+        self.control("POST", "/shutdown", &Value::Null).await.ok();
+        let process = Path::new("/proc").join(self.pid.to_string());
+        poll_until("the end of the stack", STOP_LIMIT, async || Ok(!process.exists())).await
+    }
+}
+
+/// Which stack to start.
+#[derive(Debug, Clone)]
+pub struct StackOptions {
+    /// The stage of `infra/settings.json`.
+    pub stage: &'static str,
+    /// Its folder; created, and emptied beforehand.
+    pub state: PathBuf,
+    /// Where PostgreSQL and Redis come from: `auto`, `machine` or `wheels`.
+    pub servers: &'static str,
+    /// A PostgreSQL server to use instead of an own one, as superuser.
+    pub postgres_url: Option<String>,
+    /// More arguments of `local-cloud up`.
+    pub arguments: Vec<String>,
+    /// What becomes of it when this value is dropped.
+    pub life: Life,
+}
+
+/// How long a stack lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// As long as the value, and never longer than this process.
+    Owned,
+    /// Until somebody stops it.
+    Detached,
+}
+
+impl Default for StackOptions {
+    /// A stack for a test: stage `test`, in a folder of its own.
+    fn default() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let nth = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("test-{}-{nth}", std::process::id());
+        Self {
+            stage: "test",
+            state: xtask::workspace::private().join(name),
+            servers: "auto",
+            postgres_url: None,
+            arguments: Vec::new(),
+            life: Life::Owned,
+        }
+    }
+}
+
+/// A stack that this process started.
+#[derive(Debug)]
+pub struct Stack {
+    /// Where everything is.
+    pub info: Info,
+    options: StackOptions,
+    child: Child,
+}
+
+impl std::ops::Deref for Stack {
+    type Target = Info;
+
+    fn deref(&self) -> &Info {
+        &self.info
+    }
+}
+
+impl Stack {
+    /// Starts `local-cloud`, waits until it is ready, and runs the migrations.
+    ///
+    /// # Errors
+    /// [`Error::NotBuilt`], [`Error::NotReady`] and [`Error::TooSlow`] say where to look; what the first calls return.
+    pub async fn start(options: StackOptions) -> Result<Self, Error> {
+        let state = &options.state;
+        if state.exists() {
+            std::fs::remove_dir_all(state).map_err(|source| Error::File { path: state.clone(), source })?;
+        }
+        std::fs::create_dir_all(state).map_err(|source| Error::File { path: state.clone(), source })?;
+        let mut child = spawn(&options)?;
+        let info = ready(&mut child, state).await?;
+        let stack = Self { info, options, child };
+        if !database::is_migrated(&stack.sql().await?).await? {
+            stack.invoke("migrate-schema", &Value::Object(serde_json::Map::new())).await?;
+        }
+        Ok(stack)
+    }
+
+    /// Ends the stack in good order and removes its folder.
+    ///
+    /// # Errors
+    /// [`Error::Never`] when it does not end in time; it is killed then.
+    pub async fn end(mut self) -> Result<(), Error> {
+        self.info.control("POST", "/shutdown", &Value::Null).await.ok();
+        let ended = tokio::time::timeout(STOP_LIMIT, self.child.wait()).await.is_ok();
+        if !ended {
+            self.child.start_kill().ok();
+            return Err(Error::Never {
+                what: "the end of the stack".to_owned(),
+                limit_ms: STOP_LIMIT.as_millis(),
+            });
+        }
+        std::fs::remove_dir_all(&self.options.state).ok();
+        Ok(())
+    }
+
+    /// The folder that holds all that this stack writes.
+    pub fn state(&self) -> &Path {
+        &self.options.state
+    }
+
+    /// Lets the stack live on; `local-cloud` must have been started as [`Life::Detached`].
+    pub fn leave(self) -> Info {
+        self.info.clone()
+    }
+
+    /// Waits until `local-cloud` ends.
+    pub async fn ended(&mut self) {
+        self.child.wait().await.ok();
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if self.options.life == Life::Owned {
+            // Its guard ends the children; a stack that was ended has gone already.
+            self.child.start_kill().ok();
+        }
+    }
+}
+
+/// Looks at a condition until it holds.
+///
+/// # Errors
+/// [`Error::Never`] after `limit`, naming `what`; what the condition returns.
+pub async fn poll_until(
+    what: &str,
+    limit: Duration,
+    mut condition: impl AsyncFnMut() -> Result<bool, Error>,
+) -> Result<(), Error> {
+    let start = SystemClock.monotonic();
+    while !condition().await? {
+        if SystemClock.monotonic().saturating_sub(start) > limit {
+            return Err(Error::Never { what: what.to_owned(), limit_ms: limit.as_millis() });
+        }
+        SystemClock.sleep(POLL).await;
+    }
+    Ok(())
+}
+
+/// The folder of the programs that were built with this one.
+fn programs() -> PathBuf {
+    let here = std::env::current_exe().unwrap_or_default();
+    let folder = here.parent().unwrap_or(Path::new("."));
+    // A test runs from `deps/`, one below.
+    if folder.ends_with("deps") { folder.parent().unwrap_or(folder).to_owned() } else { folder.to_owned() }
+}
+
+fn spawn(options: &StackOptions) -> Result<Child, Error> {
+    let program = programs().join("local-cloud");
+    if !program.exists() {
+        return Err(Error::NotBuilt { path: program });
+    }
+    let log = options.state.join("local-cloud.log");
+    let failed = |source| Error::File { path: log.clone(), source };
+    let output = File::create(&log).map_err(failed)?;
+    let mut command = Command::new(&program);
+    command.args(["up", "--stage", options.stage, "--state-dir"]).arg(&options.state);
+    command
+        .args(["--postgres-from", options.servers, "--redis-from", options.servers, "--bin-dir"])
+        .arg(programs());
+    command.args(options.postgres_url.iter().flat_map(|url| ["--postgres-url", url]));
+    command.args(&options.arguments).stdin(Stdio::null());
+    command.stdout(output.try_clone().map_err(failed)?).stderr(output);
+    match options.life {
+        Life::Owned => {
+            command.args(["--parent-pid", &std::process::id().to_string()]).kill_on_drop(true);
+        }
+        // A group of its own: Ctrl-C in this terminal is not meant for it.
+        Life::Detached => {
+            command.process_group(0);
+        }
+    }
+    command.spawn().map_err(|source| Error::File { path: program, source })
+}
+
+async fn ready(child: &mut Child, state: &Path) -> Result<Info, Error> {
+    let log = state.join("local-cloud.log");
+    let mut found = None;
+    let waited = poll_until("a ready stack", READY_LIMIT, async || {
+        found = Info::read(state)?;
+        let ended = child.try_wait().is_ok_and(|status| status.is_some());
+        if found.is_none() && ended { Err(Error::NotReady { log: log.clone() }) } else { Ok(found.is_some()) }
+    })
+    .await;
+    match (waited, found) {
+        (Ok(()), Some(info)) => Ok(info),
+        (Err(Error::Never { .. }), _) | (Ok(()), None) => {
+            Err(Error::TooSlow { seconds: READY_LIMIT.as_secs(), log })
+        }
+        (Err(error), _) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Info, StackOptions, poll_until};
+    use crate::Error;
+    use std::path::Path;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_condition_that_never_holds_is_named() {
+        let error =
+            poll_until("snow in July", Duration::from_millis(1), async || Ok(false)).await.unwrap_err();
+        assert_eq!(error.to_string(), "snow in July did not happen within 1 ms");
+    }
+
+    #[tokio::test]
+    async fn a_condition_is_looked_at_until_it_holds() {
+        let mut looks = 0;
+        let holds = async || {
+            looks += 1;
+            Ok(looks == 3)
+        };
+        poll_until("a third look", Duration::from_secs(5), holds).await.unwrap();
+        assert_eq!(looks, 3);
+    }
+
+    #[test]
+    fn without_a_stack_the_error_says_how_to_start_one() {
+        let error = Info::find(Path::new("/nowhere")).unwrap_err();
+        assert!(matches!(error, Error::NoStack));
+        assert_eq!(error.to_string(), "no stack is running: start one with `cargo xtask up`");
+    }
+
+    #[test]
+    fn every_test_stack_has_a_folder_of_its_own() {
+        assert_ne!(StackOptions::default().state, StackOptions::default().state);
+    }
+}

@@ -1,0 +1,267 @@
+//! The verdict: compares what was sent with what became of it. Pure: evidence in, judgement out.
+//!
+//! Every unit sent (an order's content, or a malformed body) ends in exactly one place: accepted, confirmed,
+//! rejected, quarantined, dead-lettered, lost or unfinished. Across that, a unit is mismatched when its place or its
+//! rows are not what it was sent for.
+
+use crate::evidence::{Evidence, Row};
+use crate::sent::{Item, Outcome, Placed, Sent};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The judgement of one run; the counts are units, except where noted.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Judgement {
+    /// Distinct order contents and malformed bodies.
+    pub sent: u64,
+    /// Messages beyond those.
+    pub duplicates: u64,
+    /// Accepted, or further along than that.
+    pub accepted: u64,
+    /// Paid.
+    pub confirmed: u64,
+    /// Rejected, by reason.
+    pub rejected: BTreeMap<String, u64>,
+    /// In the quarantine.
+    pub quarantined: u64,
+    /// In the dead-letter queue and nowhere else.
+    pub dead_lettered: u64,
+    /// Nowhere.
+    pub lost: u64,
+    /// Nowhere, but the queue still holds messages.
+    pub unfinished: u64,
+    /// Units whose rows or place are wrong, SKUs whose stock does not add up, rows that nobody sent.
+    pub mismatched: u64,
+    /// Messages that the orders queue still holds.
+    pub waiting: u64,
+    /// What is wrong, a sentence each.
+    pub findings: Vec<String>,
+}
+
+impl Judgement {
+    /// Whether nothing was lost, mismatched or left unfinished.
+    ///
+    /// A dead letter fails as well: no order of these runs may end there.
+    pub fn passed(&self) -> bool {
+        self.lost + self.mismatched + self.unfinished + self.dead_lettered + self.waiting == 0
+    }
+}
+
+/// Where a unit ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Row(Outcome),
+    Quarantine(String),
+    DeadLetter,
+    Nowhere,
+}
+
+/// Judges a run.
+pub fn judge(evidence: &Evidence) -> Judgement {
+    let units = units(&evidence.sent);
+    let total = count(evidence.sent.len());
+    let mut judgement =
+        Judgement { sent: count(units.len()), waiting: evidence.waiting, ..Judgement::default() };
+    judgement.duplicates = total - judgement.sent;
+    let contents = contents(&evidence.sent);
+    for messages in units.values() {
+        judge_unit(evidence, &contents, messages, &mut judgement);
+    }
+    // What has no place may still be in the queue; what the queue does not hold any more is lost.
+    judgement.unfinished = judgement.lost.min(evidence.waiting);
+    judgement.lost -= judgement.unfinished;
+    if evidence.waiting > 0 {
+        judgement.findings.push(format!("the orders queue still holds {} messages", evidence.waiting));
+    }
+    let beyond_units = stock(evidence).into_iter().chain(unsent(evidence));
+    for finding in beyond_units {
+        judgement.mismatched += 1;
+        judgement.findings.push(finding);
+    }
+    judgement
+}
+
+/// Messages by unit, in a stable order.
+fn units(sent: &[Sent]) -> BTreeMap<&str, Vec<&Sent>> {
+    let mut units: BTreeMap<&str, Vec<&Sent>> = BTreeMap::new();
+    for message in sent {
+        units.entry(&message.unit).or_default().push(message);
+    }
+    units
+}
+
+/// Every content sent under an order's id, the first first.
+type Contents<'a> = BTreeMap<&'a str, Vec<&'a Sent>>;
+
+fn contents(sent: &[Sent]) -> Contents<'_> {
+    let mut contents = Contents::new();
+    for (message, order) in sent.iter().filter_map(|message| Some((message, message.order.as_ref()?))) {
+        contents.entry(&order.order_id).or_default().push(message);
+    }
+    contents
+}
+
+fn judge_unit(evidence: &Evidence, contents: &Contents<'_>, messages: &[&Sent], judgement: &mut Judgement) {
+    let Some(first) = messages.first() else { return };
+    let row = row_of(evidence, contents, first);
+    let place = place(evidence, messages, row);
+    let mut wrong: Vec<String> = Vec::new();
+    match &place {
+        Place::Row(outcome @ Outcome::Rejected(reason)) => {
+            *judgement.rejected.entry(reason.clone()).or_default() += 1;
+            wrong.extend(unexpected(first, outcome));
+        }
+        Place::Row(outcome) => {
+            judgement.accepted += 1;
+            judgement.confirmed += u64::from(row.is_some_and(|row| row.status == "confirmed"));
+            wrong.extend(unexpected(first, outcome));
+        }
+        Place::Quarantine(reason) => {
+            judgement.quarantined += 1;
+            wrong.extend(unexpected(first, &Outcome::Quarantined(reason.clone())));
+            wrong.extend(reused_without_first(evidence, first, reason));
+        }
+        Place::DeadLetter => judgement.dead_lettered += 1,
+        Place::Nowhere => {
+            judgement.lost += 1;
+            judgement
+                .findings
+                .push(format!("{} ({}): no row, no quarantine, no dead letter", first.unit, first.kind));
+        }
+    }
+    if let (Some(row), Some(order)) = (row, &first.order) {
+        wrong.extend(differences(order, row));
+        wrong.extend(missing_request(evidence, row));
+    }
+    judgement.mismatched += u64::from(!wrong.is_empty());
+    judgement
+        .findings
+        .extend(wrong.into_iter().map(|what| format!("{} ({}): {what}", first.unit, first.kind)));
+}
+
+/// The row of this unit: under one id with several contents, the row belongs to the content that it holds.
+///
+/// A row that holds none of them belongs to the content that was sent first, which is then mismatched.
+fn row_of<'a>(evidence: &'a Evidence, contents: &Contents<'_>, unit: &Sent) -> Option<&'a Row> {
+    let id = &unit.order.as_ref()?.order_id;
+    let row = evidence.orders.get(id)?;
+    let contents = contents.get(id.as_str())?;
+    let holds = |sent: &&&Sent| sent.order.as_ref().is_some_and(|order| differences(order, row).is_empty());
+    let owner = contents.iter().find(holds).or(contents.first())?;
+    (owner.unit == unit.unit).then_some(row)
+}
+
+fn place(evidence: &Evidence, messages: &[&Sent], row: Option<&Row>) -> Place {
+    if let Some(row) = row {
+        let rejected = row.reason.clone().filter(|_| row.status == "rejected");
+        return Place::Row(rejected.map_or(Outcome::Accepted, Outcome::Rejected));
+    }
+    let ids: BTreeSet<&str> = messages.iter().map(|message| message.message_id.as_str()).collect();
+    if let Some(found) = evidence.quarantine.iter().find(|found| ids.contains(found.message_id.as_str())) {
+        return Place::Quarantine(found.reason.clone());
+    }
+    let dead = ids.iter().any(|id| evidence.dead_letters.contains(*id));
+    if dead { Place::DeadLetter } else { Place::Nowhere }
+}
+
+fn unexpected(sent: &Sent, outcome: &Outcome) -> Option<String> {
+    let wanted = || sent.expected.iter().map(name).collect::<Vec<_>>().join(" or ");
+    (!sent.expected.contains(outcome)).then(|| format!("is {}, should be {}", name(outcome), wanted()))
+}
+
+fn name(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Accepted => "accepted".to_owned(),
+        Outcome::Rejected(reason) => format!("rejected ({reason})"),
+        Outcome::Quarantined(reason) => format!("quarantined ({reason})"),
+    }
+}
+
+/// A reused id without any row means that both contents were turned away.
+fn reused_without_first(evidence: &Evidence, sent: &Sent, reason: &str) -> Option<String> {
+    let id = &sent.order.as_ref()?.order_id;
+    let alone = reason == "id_reused" && !evidence.orders.contains_key(id);
+    alone.then(|| "quarantined as reused, but no order has that id".to_owned())
+}
+
+/// Every field of the row that is not as it was sent, or should not be there.
+fn differences(order: &Placed, row: &Row) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut compare = |field: &str, sent: String, found: String| {
+        if sent != found {
+            wrong.push(format!("{field} was sent as {sent}, the row has {found}"));
+        }
+    };
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+    compare("customer", order.customer_id.clone(), text(&row.customer_id));
+    compare("currency", order.currency.clone(), text(&row.currency));
+    compare(
+        "total",
+        order.total_minor.to_string(),
+        row.total_minor.map_or("nothing".to_owned(), |total| total.to_string()),
+    );
+    let accepted = row.status != "rejected";
+    compare("items", lines(if accepted { &order.items } else { &[] }), lines(&row.items));
+    let charge = |amount: i64, currency: &str, customer: &str, method: &str| {
+        format!("{amount} {currency} {customer} {method}")
+    };
+    let refs = &order.payment;
+    let wanted = charge(order.total_minor, &order.currency, &refs.customer_ref, &refs.method_ref);
+    let requests: Vec<String> = row
+        .payments
+        .iter()
+        .map(|p| charge(p.amount_minor, &p.currency, &p.customer_ref, &p.method_ref))
+        .collect();
+    compare("payment", if accepted { wanted } else { String::new() }, requests.join(", "));
+    let event = if accepted { "order.accepted.v1" } else { "order.rejected.v1" };
+    compare("first event", event.to_owned(), row.events.first().cloned().unwrap_or_default());
+    wrong
+}
+
+/// Lines as text, in an order that does not depend on the row's.
+fn lines(items: &[Item]) -> String {
+    let mut lines: Vec<String> = items
+        .iter()
+        .map(|item| format!("{}×{} at {}", item.quantity, item.sku, item.unit_price_minor))
+        .collect();
+    lines.sort();
+    lines.join(" + ")
+}
+
+/// An accepted order whose payment nobody was asked for would wait for ever.
+fn missing_request(evidence: &Evidence, row: &Row) -> Option<String> {
+    let asked = evidence.payment_requests.contains(&row.order_id)
+        || row.payments.iter().any(|payment| payment.received);
+    (row.status == "accepted" && !asked).then(|| "accepted, but no payment request was published".to_owned())
+}
+
+/// SKUs whose stock is not what it was less what accepted orders took.
+fn stock(evidence: &Evidence) -> Vec<String> {
+    let mut taken: BTreeMap<&str, i64> = BTreeMap::new();
+    let holding =
+        evidence.orders.values().filter(|row| !["rejected", "canceled"].contains(&row.status.as_str()));
+    holding.flat_map(|row| &row.items).for_each(|item| *taken.entry(&item.sku).or_default() += item.quantity);
+    let wrong = evidence.stock.iter().filter_map(|(sku, stock)| {
+        let taken = taken.get(sku.as_str()).copied().unwrap_or(0);
+        let right = stock.available == Some(stock.initial - taken);
+        let available = stock.available.map_or("nothing".to_owned(), |available| available.to_string());
+        (!right).then(|| {
+            format!("stock of {sku}: {} less {taken} taken, but {available} available", stock.initial)
+        })
+    });
+    wrong.collect()
+}
+
+/// Rows of orders that the sender does not know.
+fn unsent(evidence: &Evidence) -> Vec<String> {
+    let sent: BTreeSet<&str> =
+        evidence.sent.iter().filter_map(|sent| Some(sent.order.as_ref()?.order_id.as_str())).collect();
+    let unknown = evidence.orders.keys().filter(|id| !sent.contains(id.as_str()));
+    unknown.map(|id| format!("{id}: has a row, but nobody sent it")).collect()
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,290 @@
+//! Every way a run can go wrong, planted one at a time into evidence that is right.
+
+use super::{Judgement, judge};
+use crate::evidence::{Evidence, Payment, Quarantined, Row, Stock};
+use crate::sent::{Item, Outcome, PaymentRefs, Placed, Sent};
+
+fn item(sku: &str, quantity: i64, unit_price_minor: i64) -> Item {
+    Item { sku: sku.to_owned(), quantity, unit_price_minor }
+}
+
+fn placed(id: &str, items: Vec<Item>) -> Placed {
+    let total_minor = items.iter().map(|item| item.quantity * item.unit_price_minor).sum();
+    let payment = PaymentRefs { customer_ref: "cus_x".into(), method_ref: "pm_x".into() };
+    let (order_id, customer_id, currency) = (id.to_owned(), "c_x".to_owned(), "EUR".to_owned());
+    let placed_at = "2026-11-23T10:15:00Z".to_owned();
+    Placed {
+        order_id,
+        customer_id,
+        currency,
+        placed_at,
+        items,
+        adjustments: Vec::new(),
+        total_minor,
+        payment,
+    }
+}
+
+fn sent(message_id: &str, unit: &str, order: Option<Placed>, expected: Vec<Outcome>) -> Sent {
+    let kind = "plain".to_owned();
+    let (unit, message_id, traceparent) = (unit.to_owned(), message_id.to_owned(), String::new());
+    Sent { unit, kind, order, expected, message_id, sent_at_ms: 1, traceparent }
+}
+
+fn accepted_row(order: &Placed) -> Row {
+    let payment = Payment {
+        amount_minor: order.total_minor,
+        currency: order.currency.clone(),
+        customer_ref: order.payment.customer_ref.clone(),
+        method_ref: order.payment.method_ref.clone(),
+        received: false,
+    };
+    Row {
+        order_id: order.order_id.clone(),
+        customer_id: Some(order.customer_id.clone()),
+        status: "accepted".into(),
+        reason: None,
+        currency: Some(order.currency.clone()),
+        total_minor: Some(order.total_minor),
+        items: order.items.clone(),
+        payments: vec![payment],
+        events: vec!["order.accepted.v1".into()],
+    }
+}
+
+fn rejected_row(order: &Placed, reason: &str) -> Row {
+    let (status, events) = ("rejected".into(), vec!["order.rejected.v1".into()]);
+    let none = (Vec::new(), Vec::new());
+    Row {
+        status,
+        reason: Some(reason.into()),
+        items: none.0,
+        payments: none.1,
+        events,
+        ..accepted_row(order)
+    }
+}
+
+/// Two kits; an accepted order sent twice, a rejected one, a malformed body, and a reused id.
+fn right() -> Evidence {
+    let good = placed("ord_a", vec![item("kit-a", 2, 1000), item("kit-b", 1, 500)]);
+    let bad = placed("ord_b", vec![item("kit-x", 1, 700)]);
+    let first = placed("ord_c", vec![item("kit-a", 1, 1000)]);
+    let again = placed("ord_c", vec![item("kit-a", 9, 1000)]);
+    let reuse = vec![Outcome::Accepted, Outcome::Quarantined("id_reused".into())];
+    let rows = [accepted_row(&good), rejected_row(&bad, "unknown_sku"), accepted_row(&first)];
+    Evidence {
+        sent: vec![
+            sent("m-1", "ord_a", Some(good.clone()), vec![Outcome::Accepted]),
+            sent("m-2", "ord_a", Some(good), vec![Outcome::Accepted]),
+            sent("m-3", "ord_b", Some(bad), vec![Outcome::Rejected("unknown_sku".into())]),
+            sent("m-4", "malformed body 1", None, vec![Outcome::Quarantined("not_json".into())]),
+            sent("m-5", "ord_c", Some(first), reuse.clone()),
+            sent("m-6", "ord_c again", Some(again), reuse),
+        ],
+        orders: rows.map(|row| (row.order_id.clone(), row)).into(),
+        stock: [
+            ("kit-a".into(), Stock { initial: 10, available: Some(7) }),
+            ("kit-b".into(), Stock { initial: 5, available: Some(4) }),
+        ]
+        .into(),
+        quarantine: vec![
+            Quarantined { message_id: "m-4".into(), reason: "not_json".into() },
+            Quarantined { message_id: "m-6".into(), reason: "id_reused".into() },
+        ],
+        payment_requests: ["ord_a".into(), "ord_c".into()].into(),
+        ..Evidence::default()
+    }
+}
+
+/// Plants one defect and expects one kind of finding; the counts must still add up.
+#[track_caller]
+fn check(plant: impl FnOnce(&mut Evidence), finding: &str) -> Judgement {
+    let mut evidence = right();
+    plant(&mut evidence);
+    let judgement = judge(&evidence);
+    assert!(!judgement.passed(), "{judgement:?}");
+    assert!(judgement.findings.iter().any(|found| found.contains(finding)), "{:#?}", judgement.findings);
+    adds_up(&judgement);
+    judgement
+}
+
+#[track_caller]
+fn adds_up(judgement: &Judgement) {
+    let rejected: u64 = judgement.rejected.values().sum();
+    let ends = judgement.accepted + rejected + judgement.quarantined + judgement.dead_lettered;
+    assert_eq!(judgement.sent, ends + judgement.lost + judgement.unfinished, "{judgement:?}");
+}
+
+fn row<'a>(evidence: &'a mut Evidence, id: &str) -> &'a mut Row {
+    evidence.orders.get_mut(id).unwrap()
+}
+
+#[test]
+fn a_run_that_went_right_passes() {
+    let judgement = judge(&right());
+    assert!(judgement.passed(), "{judgement:?}");
+    assert_eq!((judgement.sent, judgement.duplicates), (5, 1));
+    assert_eq!((judgement.accepted, judgement.quarantined, judgement.rejected["unknown_sku"]), (2, 2, 1));
+    assert_eq!(judgement.findings, Vec::<String>::new());
+    adds_up(&judgement);
+}
+
+#[test]
+fn an_order_without_a_row_is_lost() {
+    let judgement = check(
+        |evidence| {
+            evidence.orders.remove("ord_b");
+        },
+        "ord_b (plain): no row, no quarantine, no dead letter",
+    );
+    assert_eq!((judgement.lost, judgement.unfinished), (1, 0));
+}
+
+#[test]
+fn an_accepted_order_without_a_row_also_shows_in_the_stock() {
+    let judgement = check(
+        |evidence| {
+            evidence.orders.remove("ord_a");
+        },
+        "stock of kit-b: 5 less 0 taken, but 4 available",
+    );
+    assert_eq!((judgement.lost, judgement.mismatched), (1, 2));
+}
+
+#[test]
+fn a_malformed_body_outside_the_quarantine_is_lost() {
+    check(
+        |evidence| {
+            evidence.quarantine.remove(0);
+        },
+        "malformed body 1 (plain): no row",
+    );
+}
+
+#[test]
+fn what_is_missing_while_the_queue_holds_messages_is_unfinished() {
+    let judgement = check(
+        |evidence| {
+            evidence.orders.remove("ord_b");
+            evidence.waiting = 3;
+        },
+        "the orders queue still holds 3 messages",
+    );
+    assert_eq!((judgement.lost, judgement.unfinished), (0, 1));
+}
+
+#[test]
+fn a_queue_that_is_not_empty_fails_although_every_order_has_a_row() {
+    check(|evidence| evidence.waiting = 1, "still holds 1 messages");
+}
+
+#[test]
+fn a_dead_letter_fails_and_is_not_lost() {
+    let judgement = check(
+        |evidence| {
+            evidence.orders.remove("ord_b");
+            evidence.dead_letters.insert("m-3".into());
+            evidence.waiting = 1;
+        },
+        "still holds",
+    );
+    assert_eq!((judgement.dead_lettered, judgement.lost, judgement.unfinished), (1, 0, 0));
+}
+
+#[test]
+fn a_row_with_another_content_is_mismatched() {
+    check(|e| row(e, "ord_a").total_minor = Some(1), "total was sent as 2500, the row has 1");
+    check(|e| row(e, "ord_a").customer_id = None, "customer was sent as c_x, the row has nothing");
+    check(|e| row(e, "ord_a").currency = Some("USD".into()), "currency was sent as EUR, the row has USD");
+    check(|e| row(e, "ord_a").items[0].unit_price_minor = 1, "the row has 1×kit-b at 500 + 2×kit-a at 1");
+    check(
+        |e| row(e, "ord_a").payments[0].amount_minor = 1,
+        "payment was sent as 2500 EUR cus_x pm_x, the row has 1 EUR",
+    );
+    check(|e| row(e, "ord_a").payments.clear(), "payment was sent as");
+    check(|e| row(e, "ord_a").events.clear(), "first event was sent as order.accepted.v1");
+    check(
+        |e| row(e, "ord_b").items.push(item("kit-a", 1, 1)),
+        "items was sent as , the row has 1×kit-a at 1",
+    );
+}
+
+#[test]
+fn a_unit_with_several_faults_counts_once() {
+    let judgement = check(
+        |evidence| {
+            row(evidence, "ord_b").total_minor = Some(1);
+            row(evidence, "ord_b").customer_id = None;
+        },
+        "ord_b (plain): total",
+    );
+    assert_eq!(judgement.mismatched, 1);
+}
+
+#[test]
+fn an_outcome_that_was_not_to_be_is_mismatched() {
+    check(
+        |e| row(e, "ord_b").reason = Some("out_of_stock".into()),
+        "is rejected (out_of_stock), should be rejected (unknown_sku)",
+    );
+    check(
+        |e| e.quarantine[0].reason = "too_deep".into(),
+        "is quarantined (too_deep), should be quarantined (not_json)",
+    );
+    check(
+        |e| e.sent[0].expected = vec![Outcome::Rejected("x".into())],
+        "is accepted, should be rejected (x)",
+    );
+}
+
+#[test]
+fn an_accepted_order_that_nobody_was_asked_to_charge_is_mismatched() {
+    check(
+        |evidence| {
+            evidence.payment_requests.remove("ord_a");
+        },
+        "accepted, but no payment request was published",
+    );
+    let mut evidence = right();
+    evidence.payment_requests.clear();
+    evidence
+        .orders
+        .values_mut()
+        .flat_map(|row| &mut row.payments)
+        .for_each(|payment| payment.received = true);
+    assert!(judge(&evidence).passed(), "a received request is a published one");
+}
+
+#[test]
+fn stock_that_does_not_add_up_is_mismatched() {
+    check(
+        |e| e.stock.get_mut("kit-a").unwrap().available = Some(8),
+        "stock of kit-a: 10 less 3 taken, but 8 available",
+    );
+    check(|e| e.stock.get_mut("kit-b").unwrap().available = None, "but nothing available");
+}
+
+#[test]
+fn a_row_that_nobody_sent_is_mismatched() {
+    let stray = rejected_row(&placed("ord_z", vec![]), "out_of_stock");
+    check(|e| drop(e.orders.insert("ord_z".into(), stray)), "ord_z: has a row, but nobody sent it");
+}
+
+#[test]
+fn either_content_of_a_reused_id_may_win_but_one_must() {
+    let mut evidence = right();
+    let again = evidence.sent[5].order.clone().unwrap();
+    evidence.orders.insert("ord_c".into(), accepted_row(&again));
+    evidence.quarantine[1].message_id = "m-5".into();
+    evidence.stock.get_mut("kit-a").unwrap().available = Some(-1);
+    assert!(judge(&evidence).passed(), "{:?}", judge(&evidence));
+    check(
+        |evidence| {
+            evidence.orders.remove("ord_c");
+            evidence.quarantine.push(Quarantined { message_id: "m-5".into(), reason: "id_reused".into() });
+            evidence.stock.get_mut("kit-a").unwrap().available = Some(8);
+        },
+        "quarantined as reused, but no order has that id",
+    );
+}
