@@ -27,16 +27,24 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 /// # Errors
 /// [`Error::NoRegion`] if the environment names no region.
 pub async fn sdk_config() -> Result<SdkConfig, Error> {
-    #[expect(deprecated, reason = "the loader takes no other type to turn profile files off")]
-    let no_files = aws_config::profile::profile_file::ProfileFiles::builder().build();
     let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .region(EnvironmentVariableRegionProvider::new())
         .credentials_provider(EnvironmentVariableCredentialsProvider::new())
-        .profile_files(no_files)
+        .profile_files(no_files())
         .http_client(http_client())
         .load()
         .await;
     if shared.region().is_none() { Err(Error::NoRegion) } else { Ok(shared) }
+}
+
+/// Stands for the files in `~/.aws`. One without content, because the builder panics without any.
+#[expect(
+    deprecated,
+    reason = "the loader takes these types, and their new names are in a crate that only it should know"
+)]
+fn no_files() -> aws_config::profile::profile_file::ProfileFiles {
+    use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
+    ProfileFiles::builder().with_contents(ProfileFileKind::Config, "").build()
 }
 
 /// The HTTP client for all services: one pool, one TLS stack, rustls on ring. With the SDK's default, aws-lc, the first

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_rdsdata::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::DispatchFailure;
@@ -170,6 +171,10 @@ fn undelivered(failure: &DispatchFailure) -> Fault {
     while let Some(cause) = source {
         if cause.downcast_ref::<ConnectionError>().is_some_and(ConnectionError::is_connect) {
             return Fault::NotConnected;
+        }
+        // The SDK reports missing credentials like a broken connection.
+        if cause.is::<CredentialsError>() {
+            return Fault::NotSent;
         }
         source = cause.source();
     }
