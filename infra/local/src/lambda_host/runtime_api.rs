@@ -25,8 +25,8 @@ use crate::clock;
 
 /// Lambda's limit for a synchronous answer.
 pub(super) const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
-/// What is read of a body, so that a longer answer is told from a broken one.
-const BODY_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 64 * 1024;
+/// What is read of a body: an answer that is too long has to be read before the runtime hears of it.
+const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 #[derive(Debug, Clone)]
 struct Endpoint {
