@@ -1,4 +1,5 @@
 //! The door on the wire, against a loopback server that speaks just enough of the Data API to misbehave on purpose.
+#![cfg(test)]
 
 mod answers;
 mod environment;
