@@ -1,5 +1,7 @@
 //! The one place where messages are acknowledged: outcomes become quarantine entries, delays and a batch response.
 
+use std::collections::BTreeMap;
+
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use backoff::{Deadline, Random, transient_visibility_s};
 use sha2::{Digest, Sha256};
@@ -15,23 +17,48 @@ pub struct Queues {
     pub quarantine: QueueUrl,
 }
 
+/// What the flow knows of a record beyond its outcome, for its log line: nothing of its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The order it names.
+    pub order_id: String,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+}
+
+/// Notes by message id.
+pub type Notes = BTreeMap<String, Note>;
+
+/// With what a batch is answered.
+#[derive(Debug)]
+pub struct Answering<'a, Q> {
+    /// The door to the queues.
+    pub queue: &'a Q,
+    /// Where the batch came from, and where unreadable messages go.
+    pub queues: &'a Queues,
+    /// Jitters when messages return.
+    pub random: &'a Random,
+    /// When the invocation must be over.
+    pub deadline: Deadline,
+    /// What is known of records that are not simply done.
+    pub notes: Notes,
+}
+
 /// Carries out the outcomes and says which messages the queue must keep.
 ///
 /// `outcomes` has one entry per record of `batch`, in order; a missing one counts as a retry. In this order:
 /// unreadable messages are quarantined (one that the quarantine queue did not take is retried instead), messages
 /// to retry are hidden for their wait, and the rest is left out of the response, which deletes it.
 pub async fn answer<Q: Queue>(
-    queue: &Q,
-    queues: &Queues,
-    random: &Random,
-    deadline: Deadline,
-    (batch, mut outcomes): (&Batch, Vec<Outcome>),
+    ctx: Answering<'_, Q>,
+    batch: &Batch,
+    mut outcomes: Vec<Outcome>,
 ) -> (SqsBatchResponse, Vec<Outcome>) {
     outcomes.resize(batch.records.len(), Outcome::Retry { why: "no_outcome", wait: Wait::Backoff });
-    quarantine(queue, queues, deadline, (batch, &mut outcomes)).await;
-    hold_back(queue, queues, random, deadline, (batch, &outcomes)).await;
+    quarantine(&ctx, batch, &mut outcomes).await;
+    hold_back(&ctx, batch, &outcomes).await;
     for (record, outcome) in batch.records.iter().zip(&outcomes) {
-        log(record, outcome);
+        log(record, ctx.notes.get(&record.message_id), outcome);
     }
     (response(batch, &outcomes), outcomes)
 }
@@ -54,12 +81,7 @@ fn response(batch: &Batch, outcomes: &[Outcome]) -> SqsBatchResponse {
     response
 }
 
-async fn quarantine<Q: Queue>(
-    queue: &Q,
-    queues: &Queues,
-    deadline: Deadline,
-    (batch, outcomes): (&Batch, &mut [Outcome]),
-) {
+async fn quarantine<Q: Queue>(ctx: &Answering<'_, Q>, batch: &Batch, outcomes: &mut [Outcome]) {
     let (positions, messages): (Vec<usize>, Vec<Outgoing>) = batch
         .records
         .iter()
@@ -70,7 +92,7 @@ async fn quarantine<Q: Queue>(
     if messages.is_empty() {
         return;
     }
-    let published = queue.publish(&queues.quarantine, messages, deadline).await;
+    let published = ctx.queue.publish(&ctx.queues.quarantine, messages, ctx.deadline).await;
     // A shorter answer than asked for cannot be told apart from a refusal.
     let published = published.into_iter().map(|result| result.is_ok()).chain(std::iter::repeat(false));
     for (position, taken) in positions.into_iter().zip(published) {
@@ -112,13 +134,7 @@ fn sha256(body: &str) -> String {
     Sha256::digest(body.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-async fn hold_back<Q: Queue>(
-    queue: &Q,
-    queues: &Queues,
-    random: &Random,
-    deadline: Deadline,
-    (batch, outcomes): (&Batch, &[Outcome]),
-) {
+async fn hold_back<Q: Queue>(ctx: &Answering<'_, Q>, batch: &Batch, outcomes: &[Outcome]) {
     let changes: Vec<VisibilityChange> = batch
         .records
         .iter()
@@ -127,7 +143,7 @@ async fn hold_back<Q: Queue>(
         .filter_map(|(record, outcome)| {
             let Outcome::Retry { wait, .. } = outcome else { return None };
             let visible_after_s = match *wait {
-                Wait::Backoff => transient_visibility_s(random, record.receive_count),
+                Wait::Backoff => transient_visibility_s(ctx.random, record.receive_count),
                 Wait::Seconds(seconds) => seconds,
                 Wait::None => 0,
             };
@@ -138,7 +154,7 @@ async fn hold_back<Q: Queue>(
         return;
     }
     let asked = changes.len();
-    let refused = queue.change_visibility(&queues.source, changes, deadline).await;
+    let refused = ctx.queue.change_visibility(&ctx.queues.source, changes, ctx.deadline).await;
     if refused > 0 {
         tracing::warn!(
             messages.asked = asked,
@@ -149,25 +165,22 @@ async fn hold_back<Q: Queue>(
 }
 
 /// One line for each record that is not simply done, with what leads back to its sender and nothing of its content.
-fn log(record: &Record, outcome: &Outcome) {
-    let traceparent = record.traceparent.as_deref().unwrap_or_default();
-    match outcome {
-        Outcome::Done => {}
-        Outcome::Quarantine { reason, detail, .. } => tracing::warn!(
-            message.id = record.message_id,
-            message.receive_count = record.receive_count,
-            traceparent,
-            reason,
-            detail,
-            "record quarantined"
-        ),
-        Outcome::Retry { why, wait } => tracing::warn!(
-            message.id = record.message_id,
-            message.receive_count = record.receive_count,
-            traceparent,
-            reason = why,
-            wait = ?wait,
-            "record goes back to its queue"
-        ),
-    }
+fn log(record: &Record, note: Option<&Note>, outcome: &Outcome) {
+    let of_event = note.and_then(|note| note.traceparent.as_deref());
+    let traceparent = record.traceparent.as_deref().or(of_event).unwrap_or_default();
+    let order_id = note.map(|note| note.order_id.as_str()).unwrap_or_default();
+    let (message, reason, detail) = match outcome {
+        Outcome::Done => return,
+        Outcome::Quarantine { reason, detail, .. } => ("record quarantined", *reason, detail.as_str()),
+        Outcome::Retry { why, .. } => ("record goes back to its queue", *why, ""),
+    };
+    tracing::warn!(
+        message.id = record.message_id,
+        message.receive_count = record.receive_count,
+        order.id = order_id,
+        traceparent,
+        reason,
+        detail,
+        "{message}"
+    );
 }

@@ -19,7 +19,7 @@ mod record;
 mod run;
 mod sqs;
 
-pub use answer::{Queues, answer};
+pub use answer::{Answering, Note, Notes, Queues, answer};
 pub use door::{NotPublished, Outgoing, Queue, QueueUrl, VisibilityChange};
 pub use outcome::{Body, Outcome, Wait};
 pub use plan::{RUNS_ALONE_FROM_RECEIVE, plan};

@@ -9,8 +9,8 @@ use backoff::{Deadline, ManualClock, Random};
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::{collection, prop_assert, prop_assert_eq};
 use queue::{
-    Batch, Body, Limits, NotPublished, Outcome, Outgoing, Queue, QueueUrl, Queues, Record, Suspect,
-    VisibilityChange, Wait, answer, run,
+    Answering, Batch, Body, Limits, NotPublished, Notes, Outcome, Outgoing, Queue, QueueUrl, Queues, Record,
+    Suspect, VisibilityChange, Wait, answer, run,
 };
 
 /// Queues that take everything, or refuse all publishing, and remember what they were told.
@@ -82,8 +82,11 @@ fn block<F: Future>(future: F) -> F::Output {
 /// The failed ids that `answer` reports for these outcomes.
 fn failures(recorder: &Recorder, batch: &Batch, outcomes: Vec<Outcome>) -> Vec<String> {
     let clock = clock();
+    let (queues, random) = (queues(), Random::seeded(1));
     let deadline = deadline_in(&clock, Duration::from_secs(5));
-    let (response, _) = block(answer(recorder, &queues(), &Random::seeded(1), deadline, (batch, outcomes)));
+    let answering =
+        Answering { queue: recorder, queues: &queues, random: &random, deadline, notes: Notes::new() };
+    let (response, _) = block(answer(answering, batch, outcomes));
     response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
 }
 
