@@ -3,8 +3,8 @@
 --   orderflow_migrator  owns the database and all that is in it; used by migrate-schema only
 --   orderflow_app       used by every other function; sees and does what the migrations grant it
 -- Who runs it: `local-cloud` on one machine; on AWS the deploy, through the Data API with the cluster's master
--- secret. Statements are separated as in migrations. The runner replaces {{migrator_password}} and
--- {{app_password}} by the passwords of the two users' secrets, in which it allows letters and digits only.
+-- secret. Statements are separated as in migrations. The runner puts the passwords of the two users' secrets in
+-- place of the two names in double braces, and allows only letters and digits in them.
 
 DO $$
 BEGIN

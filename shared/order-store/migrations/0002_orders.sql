@@ -4,17 +4,20 @@
 
 CREATE TABLE orders (
   order_id            text COLLATE "C" CONSTRAINT orders_pk PRIMARY KEY
-                      CONSTRAINT orders_order_id_format CHECK (order_id ~ '^[A-Za-z0-9_.:-]{1,64}$'),
-  customer_id         text COLLATE "C" CONSTRAINT orders_customer_id_format CHECK (customer_id ~ '^[A-Za-z0-9_.:-]{1,64}$'),
+                      CONSTRAINT orders_order_id_format
+                      CHECK (order_id ~ '^[A-Za-z0-9_.:-]+$' AND length(order_id) <= 64),
+  customer_id         text COLLATE "C" CONSTRAINT orders_customer_id_format
+                      CHECK (customer_id ~ '^[A-Za-z0-9_.:-]+$' AND length(customer_id) <= 64),
   status              text NOT NULL CONSTRAINT orders_status_known
                       CHECK (status IN ('accepted', 'confirmed', 'rejected', 'canceled', 'review', 'refunded')),
   reason              text CONSTRAINT orders_reason_known
-                      CHECK (reason IN ('unknown_sku', 'inactive_sku', 'price_changed', 'out_of_stock', 'quantity_limit',
-                                        'total_mismatch', 'currency_mismatch', 'invalid_order', 'payment_declined',
+                      CHECK (reason IN ('unknown_sku', 'inactive_sku', 'price_changed', 'out_of_stock',
+                                        'quantity_limit', 'total_mismatch', 'currency_mismatch', 'invalid_order', 'payment_declined',
                                         'payment_expired', 'payment_unavailable')),
   currency            text CONSTRAINT orders_currency_format CHECK (currency ~ '^[A-Z]{3}$'),
   total_minor         bigint,
-  fingerprint         text COLLATE "C" CONSTRAINT orders_fingerprint_format CHECK (fingerprint ~ '^[0-9a-f]{64}$'),
+  fingerprint         text COLLATE "C" CONSTRAINT orders_fingerprint_format
+                      CHECK (fingerprint ~ '^[0-9a-f]+$' AND length(fingerprint) = 64),
   placed_at           timestamptz,
   accepted_at         timestamptz,
   cancel_requested_at timestamptz,
@@ -25,7 +28,8 @@ CREATE TABLE orders (
       THEN status = 'canceled' AND num_nonnulls(customer_id, currency, total_minor, placed_at, accepted_at) = 0
       ELSE num_nulls(customer_id, total_minor, placed_at) = 0
     END),
-  -- What was never accepted is a rejection, kept as it was sent (any total, perhaps no usable currency), or a tombstone.
+  -- What was never accepted is a rejection, kept as it was sent (any total, perhaps no usable currency), or a
+  -- tombstone.
   CONSTRAINT orders_accepted_is_priced CHECK (
     CASE WHEN accepted_at IS NULL
       THEN status = 'rejected' OR fingerprint IS NULL
@@ -41,7 +45,8 @@ CREATE TABLE order_items (
   line_no          integer NOT NULL CONSTRAINT order_items_line_no_range CHECK (line_no BETWEEN 1 AND 50),
   sku              text COLLATE "C" NOT NULL CONSTRAINT order_items_of_product REFERENCES products,
   quantity         integer NOT NULL CONSTRAINT order_items_quantity_range CHECK (quantity BETWEEN 1 AND 99),
-  unit_price_minor bigint  NOT NULL CONSTRAINT order_items_unit_price_range CHECK (unit_price_minor BETWEEN 0 AND 999999999999),
+  unit_price_minor bigint  NOT NULL CONSTRAINT order_items_unit_price_range
+                   CHECK (unit_price_minor BETWEEN 0 AND 999999999999),
   CONSTRAINT order_items_pk PRIMARY KEY (order_id, line_no)
 )
 
@@ -63,12 +68,14 @@ CREATE TABLE payments (
   order_id        text COLLATE "C" NOT NULL CONSTRAINT payments_of_order REFERENCES orders,
   attempt_no      integer NOT NULL CONSTRAINT payments_attempt_no_range CHECK (attempt_no BETWEEN 1 AND 1000),
   status          text    NOT NULL CONSTRAINT payments_status_known
-                  CHECK (status IN ('requested', 'capturing', 'captured', 'failed', 'unknown', 'voiding', 'awaiting_customer',
-                                    'awaiting_provider', 'refunding', 'refunded', 'review')),
+                  CHECK (status IN ('requested', 'capturing', 'captured', 'failed', 'unknown', 'voiding',
+                                    'awaiting_customer', 'awaiting_provider', 'refunding', 'refunded', 'review')),
   payment_id      text COLLATE "C" CONSTRAINT payments_payment_id_once UNIQUE
-                  CONSTRAINT payments_payment_id_format CHECK (payment_id ~ '^[A-Za-z0-9_.:-]{1,64}$'),
+                  CONSTRAINT payments_payment_id_format
+                  CHECK (payment_id ~ '^[A-Za-z0-9_.:-]+$' AND length(payment_id) <= 64),
   params          jsonb   NOT NULL,
-  params_hash     text COLLATE "C" NOT NULL CONSTRAINT payments_params_hash_format CHECK (params_hash ~ '^[0-9a-f]{64}$'),
+  params_hash     text COLLATE "C" NOT NULL CONSTRAINT payments_params_hash_format
+                  CHECK (params_hash ~ '^[0-9a-f]+$' AND length(params_hash) = 64),
   amount_minor    bigint  NOT NULL CONSTRAINT payments_amount_range CHECK (amount_minor BETWEEN 1 AND 999999999999),
   first_sent_at   timestamptz,
   received_at     timestamptz,
@@ -79,8 +86,8 @@ CREATE TABLE payments (
   CONSTRAINT payments_params_whole CHECK (coalesce(
     params ->> 'amountMinor' = CAST(amount_minor AS text)
     AND params ->> 'currency' ~ '^[A-Z]{3}$'
-    AND params ->> 'customerRef' ~ '^[A-Za-z0-9_.:-]{1,64}$'
-    AND params ->> 'methodRef' ~ '^[A-Za-z0-9_.:-]{1,64}$', false)),
+    AND params ->> 'customerRef' ~ '^[A-Za-z0-9_.:-]+$' AND length(params ->> 'customerRef') <= 64
+    AND params ->> 'methodRef' ~ '^[A-Za-z0-9_.:-]+$' AND length(params ->> 'methodRef') <= 64, false)),
   CONSTRAINT payments_charge_is_named CHECK (
     payment_id IS NOT NULL OR status NOT IN ('capturing', 'captured', 'refunding', 'refunded'))
 )
@@ -123,7 +130,8 @@ CREATE INDEX outbox_unsent ON outbox (created_at) WHERE sent_at IS NULL
 -- next statement
 CREATE TABLE processed_webhooks (
   event_id     text COLLATE "C" CONSTRAINT processed_webhooks_pk PRIMARY KEY
-               CONSTRAINT processed_webhooks_event_id_format CHECK (event_id ~ '^[A-Za-z0-9_.:-]{1,255}$'),
+               CONSTRAINT processed_webhooks_event_id_format
+               CHECK (event_id ~ '^[A-Za-z0-9_.:-]+$' AND length(event_id) <= 255),
   processed_at timestamptz NOT NULL DEFAULT clock_timestamp()
 )
 
@@ -170,14 +178,16 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $guard$
 BEGIN
   IF OLD.status = 'failed' AND NEW.status <> 'failed' THEN
-    RAISE EXCEPTION 'a failed attempt stays failed, open a new attempt' USING ERRCODE = 'integrity_constraint_violation';
+    RAISE EXCEPTION 'a failed attempt stays failed, open a new attempt'
+      USING ERRCODE = 'integrity_constraint_violation';
   END IF;
   IF OLD.payment_id IS NOT NULL AND NEW.payment_id IS DISTINCT FROM OLD.payment_id THEN
     RAISE EXCEPTION 'payment_id is written once' USING ERRCODE = 'integrity_constraint_violation';
   END IF;
   IF (NEW.order_id, NEW.attempt_no, NEW.params, NEW.params_hash, NEW.amount_minor)
      IS DISTINCT FROM (OLD.order_id, OLD.attempt_no, OLD.params, OLD.params_hash, OLD.amount_minor) THEN
-    RAISE EXCEPTION 'a payment request is frozen, open a new attempt' USING ERRCODE = 'integrity_constraint_violation';
+    RAISE EXCEPTION 'a payment request is frozen, open a new attempt'
+      USING ERRCODE = 'integrity_constraint_violation';
   END IF;
   RETURN NEW;
 END
@@ -197,7 +207,8 @@ SELECT stock.sku, stock.available,
        coalesce(adjustments.adjusted, 0) AS adjusted,
        coalesce(held.reserved, 0) AS reserved,
        coalesce(held.sold, 0) AS sold,
-       stock.available - coalesce(adjustments.adjusted, 0) + coalesce(held.reserved, 0) + coalesce(held.sold, 0) AS difference
+       stock.available - coalesce(adjustments.adjusted, 0) + coalesce(held.reserved, 0)
+         + coalesce(held.sold, 0) AS difference
 FROM stock
 LEFT JOIN (
   SELECT sku, CAST(sum(delta) AS bigint) AS adjusted FROM stock_adjustments GROUP BY sku

@@ -46,7 +46,8 @@ BEGIN
   remaining = on_shelf;
 
   FOR entry IN
-    SELECT element.body, CAST(element.body ->> 'record_no' AS integer) AS record_no, element.body ->> 'order_id' AS order_id
+    SELECT element.body, CAST(element.body ->> 'record_no' AS integer) AS record_no,
+           element.body ->> 'order_id' AS order_id
     FROM jsonb_array_elements(batch) AS element(body)
     ORDER BY element.body ->> 'order_id' COLLATE "C", 2
   LOOP
@@ -54,10 +55,10 @@ BEGIN
     order_id = entry.order_id;
     BEGIN -- A subtransaction per order: what is wrong with one is undone alone.
       SELECT * INTO wanted FROM jsonb_to_record(entry.body) AS decoded(
-        customer_id text, currency text, total_minor bigint, fingerprint text, placed_at timestamptz, reject_reason text,
-        items jsonb, payment jsonb);
+        customer_id text, currency text, total_minor bigint, fingerprint text, placed_at timestamptz,
+        reject_reason text, items jsonb, payment jsonb);
 
-      -- Twice at most: an order that appears between the look and the insert is committed, so the second look sees it.
+      -- Twice at most: an order that appears between the look and the insert is committed, so a second look sees it.
       FOR look IN 1 .. 2 LOOP
         -- Looking comes first because an insert would wait for whoever is updating that order, with stock locked.
         SELECT CASE WHEN orders.fingerprint <> wanted.fingerprint THEN 'id_reused'
@@ -83,7 +84,8 @@ BEGIN
                       WHEN known.currency <> wanted.currency THEN 3
                       WHEN known.price_minor <> demand.lowest OR known.price_minor <> demand.highest THEN 4
                       WHEN known.remaining < demand.quantity THEN 5 END)],
-               array_agg(known.remaining - coalesce(demand.quantity, 0) ORDER BY known.slot) FILTER (WHERE known.slot IS NOT NULL)
+               array_agg(known.remaining - coalesce(demand.quantity, 0) ORDER BY known.slot)
+                 FILTER (WHERE known.slot IS NOT NULL)
         INTO reason, after_this
         FROM (SELECT line.sku, sum(line.quantity) AS quantity, min(line.unit_price_minor) AS lowest,
                      max(line.unit_price_minor) AS highest
@@ -94,7 +96,8 @@ BEGIN
         reason = coalesce(wanted.reject_reason, reason);
         order_status = CASE WHEN reason IS NULL THEN 'accepted' ELSE 'rejected' END;
 
-        INSERT INTO orders (order_id, customer_id, status, reason, currency, total_minor, fingerprint, placed_at, accepted_at)
+        INSERT INTO orders (order_id, customer_id, status, reason, currency, total_minor, fingerprint, placed_at,
+                            accepted_at)
         VALUES (entry.order_id, wanted.customer_id, order_status, reason, wanted.currency, wanted.total_minor,
                 wanted.fingerprint, wanted.placed_at, CASE WHEN reason IS NULL THEN decided_at END)
         ON CONFLICT ON CONSTRAINT orders_pk DO NOTHING;
@@ -114,16 +117,20 @@ BEGIN
           INSERT INTO payments (order_id, attempt_no, status, amount_minor, params, params_hash)
           VALUES (entry.order_id, 1, 'requested', wanted.total_minor,
                   jsonb_build_object('amountMinor', wanted.total_minor, 'currency', wanted.currency,
-                                     'customerRef', wanted.payment -> 'customer_ref', 'methodRef', wanted.payment -> 'method_ref'),
+                                     'customerRef', wanted.payment -> 'customer_ref',
+                                     'methodRef', wanted.payment -> 'method_ref'),
                   encode(sha256(convert_to(concat_ws('|', 'v1', entry.order_id, 1, wanted.total_minor, wanted.currency,
-                                     wanted.payment ->> 'customer_ref', wanted.payment ->> 'method_ref'), 'UTF8')), 'hex'));
+                                                     wanted.payment ->> 'customer_ref',
+                                                     wanted.payment ->> 'method_ref'), 'UTF8')), 'hex'));
         END IF;
         INSERT INTO order_history (order_id, seq, at, what, detail)
         VALUES (entry.order_id, 1, decided_at, order_status,
                 CASE WHEN reason IS NOT NULL THEN jsonb_build_object('reason', reason) END);
         INSERT INTO outbox (id, order_id, seq, type, payload, created_at)
-        VALUES (concat_ws(':', entry.order_id, 'order.' || order_status || '.v1', 1), entry.order_id, 1, 'order.' || order_status || '.v1',
-                jsonb_strip_nulls(jsonb_build_object('orderId', entry.order_id, 'customerId', wanted.customer_id, 'reason', reason)),
+        VALUES (concat_ws(':', entry.order_id, 'order.' || order_status || '.v1', 1), entry.order_id, 1,
+                'order.' || order_status || '.v1',
+                jsonb_strip_nulls(jsonb_build_object('orderId', entry.order_id, 'customerId', wanted.customer_id,
+                                                     'reason', reason)),
                 decided_at);
         IF reason IS NULL THEN
           remaining = after_this; -- Last: an exception undoes rows, but no variable.

@@ -3,6 +3,7 @@
 CREATE TABLE IF NOT EXISTS schema_migrations (
   version    integer     CONSTRAINT schema_migrations_pk PRIMARY KEY,
   name       text        NOT NULL,
-  checksum   text        NOT NULL CONSTRAINT schema_migrations_checksum CHECK (checksum ~ '^[0-9a-f]{64}$'),
+  checksum   text        NOT NULL CONSTRAINT schema_migrations_checksum
+             CHECK (checksum ~ '^[0-9a-f]+$' AND length(checksum) = 64),
   applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
 )

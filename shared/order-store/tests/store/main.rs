@@ -1,0 +1,15 @@
+//! The SQL on a real PostgreSQL: what each call answers, what the constraints refuse, and what concurrent callers do
+//! to each other.
+
+#[cfg(test)]
+mod accept;
+#[cfg(test)]
+mod concurrent;
+#[cfg(test)]
+mod constraints;
+#[cfg(test)]
+mod orders;
+#[cfg(test)]
+mod postgres;
+#[cfg(test)]
+mod users;
