@@ -10,7 +10,7 @@ pub fn placed(random: &Random, order: &Placed, traceparent: &str) -> String {
     wrapped(random, &event(random, "order.placed.v1", &order.placed_at, (data, traceparent)))
 }
 
-/// A CloudEvent with an id of its own.
+/// An event of ours with an id of its own.
 pub fn event(random: &Random, kind: &str, time: &str, (data, traceparent): (Value, &str)) -> Value {
     json!({
         "specversion": "1.0", "id": format!("evt_{}", letters(random, 20)), "source": "shop/checkout", "type": kind,

@@ -10,33 +10,24 @@ type Malformed = (&'static str, fn(&Random, Value) -> String);
 /// Every kind. A body that a queue refuses (empty, or with raw control characters) cannot come this way.
 pub const KINDS: [Malformed; 10] = [
     ("not_json", |_, event| event.to_string().chars().take(120).collect()),
-    ("too_deep", |_, mut event| {
-        event["data"]["note"] = (0..40).fold(json!(1), |inner, _| json!([inner]));
-        event.to_string()
+    ("too_deep", |_, event| {
+        let nested = (0..40).fold(json!(1), |inner, _| json!([inner]));
+        with(event, "/data", ("note", nested)).to_string()
     }),
-    ("too_large", |random, mut event| {
-        event["data"]["note"] = json!(letters(random, 70_000));
-        event.to_string()
+    ("too_large", |random, event| with(event, "/data", ("note", json!(letters(random, 70_000)))).to_string()),
+    ("bad_schema", |random, event| {
+        wrapped(random, &with(event, "/data", ("orderId", json!(["not", "an", "id"]))))
     }),
-    ("bad_schema", |random, mut event| {
-        event["data"]["orderId"] = json!(["not", "an", "id"]);
-        wrapped(random, &event)
+    ("unknown_type", |random, event| wrapped(random, &with(event, "", ("type", json!("basket.filled.v1"))))),
+    ("unknown_version", |random, event| {
+        wrapped(random, &with(event, "", ("type", json!("order.placed.v9"))))
     }),
-    ("unknown_type", |random, mut event| {
-        event["type"] = json!("basket.filled.v1");
-        wrapped(random, &event)
+    ("card_data", |random, event| {
+        let note = json!("please charge 4242 4242 4242 4242");
+        wrapped(random, &with(event, "/data", ("note", note)))
     }),
-    ("unknown_version", |random, mut event| {
-        event["type"] = json!("order.placed.v9");
-        wrapped(random, &event)
-    }),
-    ("card_data", |random, mut event| {
-        event["data"]["note"] = json!("please charge 4242 4242 4242 4242");
-        wrapped(random, &event)
-    }),
-    ("control_char", |random, mut event| {
-        event["data"]["customerId"] = json!("c_\u{0}");
-        wrapped(random, &event)
+    ("control_char", |random, event| {
+        wrapped(random, &with(event, "/data", ("customerId", json!("c_\u{0}"))))
     }),
     ("duplicate_key", |_, event| {
         event.to_string().replacen("\"specversion\"", "\"id\":\"evt_twice\",\"specversion\"", 1)
@@ -45,6 +36,14 @@ pub const KINDS: [Malformed; 10] = [
         event.to_string().replacen("\"totalMinor\":", "\"totalMinor\":99999999999999999999", 1)
     }),
 ];
+
+/// The event with one field of the object at `pointer` set.
+fn with(mut event: Value, pointer: &str, (field, value): (&str, Value)) -> Value {
+    if let Some(object) = event.pointer_mut(pointer).and_then(Value::as_object_mut) {
+        object.insert(field.to_owned(), value);
+    }
+    event
+}
 
 /// A malformed body with its reason: the `nth` of the kinds, made from a good order's data.
 pub fn body(

@@ -155,11 +155,11 @@ impl<'a> Mix<'a> {
             Fault::IdReused => self.id_reused(at),
             Fault::UnknownSku => {
                 let sku = format!("kit-{}-2p", letters(&self.random, 9));
-                self.with_line(at, order.items, sku, 1290, ("unknown_sku", vec![rejected("unknown_sku")]))
+                self.with_line(order, (sku, 1290), ("unknown_sku", vec![rejected("unknown_sku")]))
             }
-            Fault::Shelf(shelf) => self.from_shelf(at, order.items, shelf),
+            Fault::Shelf(shelf) => self.off_shelf(at, order, shelf),
             Fault::Quantity => {
-                order.items.iter_mut().for_each(|item| item.quantity = 100 + item.quantity);
+                order.items.iter_mut().for_each(|item| item.quantity += 100);
                 order.total_minor = total(&order);
                 self.message("quantity_limit", order, vec![rejected("quantity_limit")])
             }
@@ -180,7 +180,7 @@ impl<'a> Mix<'a> {
     }
 
     /// An order that asks, beside something steady, for a kit of this shelf.
-    fn from_shelf(&mut self, at: usize, items: Vec<Item>, shelf: Shelf) -> Message {
+    fn off_shelf(&mut self, at: usize, order: Placed, shelf: Shelf) -> Message {
         let (kind, expected) = match shelf {
             Shelf::Inactive => ("inactive_sku", vec![rejected("inactive_sku")]),
             Shelf::SoldOut => ("sold_out", vec![rejected("out_of_stock")]),
@@ -189,19 +189,19 @@ impl<'a> Mix<'a> {
         };
         let kits: Vec<&Kit> = self.kits.iter().filter(|kit| kit.shelf == shelf).collect();
         let Some(kit) = kits.get(index(&self.random, kits.len())) else { return self.plain(at) };
-        self.with_line(at, items, kit.sku.clone(), kit.price_minor, (kind, expected))
+        self.with_line(order, (kit.sku.clone(), kit.price_minor), (kind, expected))
     }
 
+    /// The order with one more line.
     fn with_line(
         &self,
-        at: usize,
-        mut items: Vec<Item>,
-        sku: String,
-        unit_price_minor: i64,
+        mut order: Placed,
+        (sku, unit_price_minor): (String, i64),
         (kind, expected): (&'static str, Vec<Outcome>),
     ) -> Message {
-        items.push(Item { sku, quantity: self.amount(1, 2), unit_price_minor });
-        self.message(kind, self.order(at, items), expected)
+        order.items.push(Item { sku, quantity: self.amount(1, 2), unit_price_minor });
+        order.total_minor = total(&order);
+        self.message(kind, order, expected)
     }
 
     /// Another content under an id that an earlier order has: whichever comes second is quarantined.

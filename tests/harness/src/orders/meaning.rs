@@ -2,10 +2,10 @@
 //!
 //! Only here: the verdict itself never asks `order` what to expect.
 
+use super::{Message, Plan, Repricing, Step, bodies, steps};
+use crate::kits::catalog;
+use crate::sent::Outcome;
 use backoff::Random;
-use harness::kits::catalog;
-use harness::orders::{Message, Plan, Repricing, Step, bodies, steps};
-use harness::sent::Outcome;
 use order::event::parse;
 use order::{EventData, Fingerprint};
 use std::collections::BTreeMap;
