@@ -1,3 +1,16 @@
-//! Lambda: accepts orders from the queue, through the catalog, into Aurora.
+//! The Lambda `process-orders`: settings, clients, run.
 
-fn main() {}
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use process_orders::{Handler, Settings};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init("process-orders");
+    let settings = Settings::from_environment()?;
+    let handler = Handler::connect(settings).await?;
+    run(service_fn(move |event: LambdaEvent<_>| {
+        let handler = handler.clone();
+        async move { handler.handle(event.payload, event.context.deadline).await }
+    }))
+    .await
+}

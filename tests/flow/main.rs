@@ -1,0 +1,22 @@
+//! Events in; rows, queues and responses out: the functions as built, hosted by `local-cloud`, over real PostgreSQL
+//! and Redis. Each test has a stack of its own and speaks only through doors that AWS would have as well, and through
+//! SQL for the truth.
+//!
+//! `cargo xtask test` builds what these tests start; plain `cargo test -p flow` tests what was built last.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test says what is wrong by failing"
+)]
+
+mod shop;
+
+mod accepting;
+mod poison;
+mod repeating;
+mod without_redis;
+mod database_faults;
+mod killing;
+mod secrecy;
+mod verdict;

@@ -1,0 +1,170 @@
+//! A shop for tests: a stack with four kits on the shelf, and short ways to order and to look.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use harness::stack::{Stack, StackOptions, poll_until};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+use tokio_postgres::Client;
+
+/// The most that anything in these tests may take.
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+
+/// The SKU, price in minor units and stock of each kit.
+const KITS: [(&str, i64, i64); 4] =
+    [(CURRY, 2490, 1_000), ("kit-ramen-2p", 1990, 1_000), (SCARCE, 2990, 3), ("kit-retired-2p", 1500, 1_000)];
+
+/// The kit that most tests order.
+pub(crate) const CURRY: &str = "kit-thai-curry-2p";
+
+/// A kit with three left.
+pub(crate) const SCARCE: &str = "kit-truffle-2p";
+
+/// A running stack and a connection to its database.
+pub(crate) struct Shop {
+    /// The stack.
+    pub(crate) stack: Stack,
+    /// PostgreSQL, as superuser.
+    pub(crate) sql: Client,
+}
+
+/// What the function answered to a batch, and what it was given.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The message ids that the function reported as failed.
+    pub(crate) failed: Vec<String>,
+}
+
+impl Shop {
+    /// Opens a shop whose queues invoke nobody: tests invoke, unless they [`Shop::let_orders_flow`].
+    pub(crate) async fn open() -> Self {
+        Self::open_with(StackOptions::default()).await
+    }
+
+    /// As [`Shop::open`], with options for the stack.
+    pub(crate) async fn open_with(options: StackOptions) -> Self {
+        let postgres_url = options.postgres_url.clone().or(Some(shared_postgres().await));
+        let stack = Stack::start(StackOptions { postgres_url, ..options }).await.unwrap();
+        stack.control("PUT", "/event-sources/process-orders", &json!({"enabled": false})).await.unwrap();
+        let sql = stack.sql().await.unwrap();
+        for (sku, price_minor, available) in KITS {
+            let active = sku != "kit-retired-2p";
+            let product = "INSERT INTO products (sku, name, price_minor, currency, active, version) VALUES ($1, $1, $2, 'EUR', $3, 1)";
+            sql.execute(product, &[&sku, &price_minor, &active]).await.unwrap();
+            sql.execute("INSERT INTO stock (sku, available) VALUES ($1, $2)", &[&sku, &available]).await.unwrap();
+            let adjustment = "INSERT INTO stock_adjustments (event_id, sku, delta) VALUES ('seed-' || $1, $1, $2)";
+            sql.execute(adjustment, &[&sku, &available]).await.unwrap();
+        }
+        Self { stack, sql }
+    }
+
+    /// Lets the orders queue invoke the function.
+    pub(crate) async fn let_orders_flow(&self) {
+        self.stack.control("PUT", "/event-sources/process-orders", &json!({"enabled": true})).await.unwrap();
+    }
+
+    /// Invokes the function with these bodies as one batch, as the event source would: message ids m0, m1 …
+    pub(crate) async fn batch(&self, bodies: &[String]) -> Answer {
+        let records: Vec<Value> = bodies.iter().enumerate().map(|(n, body)| record(n, Some(body))).collect();
+        self.invoke(records).await
+    }
+
+    /// Invokes the function with these records.
+    pub(crate) async fn invoke(&self, records: Vec<Value>) -> Answer {
+        let response = self.stack.invoke("process-orders", &json!({ "Records": records })).await.unwrap();
+        let failures = response["batchItemFailures"].as_array().cloned().unwrap_or_default();
+        Answer { failed: failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect() }
+    }
+
+    /// Every order's status, with its reason if it has one: `accepted`, `rejected price_changed`.
+    pub(crate) async fn orders(&self) -> BTreeMap<String, String> {
+        let query = "SELECT order_id, status || coalesce(' ' || reason, '') FROM orders";
+        let rows = self.sql.query(query, &[]).await.unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+
+    /// One number from the database.
+    pub(crate) async fn number(&self, query: &str) -> i64 {
+        self.sql.query_one(query, &[]).await.unwrap().get(0)
+    }
+
+    /// The reasons in the quarantine queue, sorted.
+    pub(crate) async fn quarantined(&self) -> Vec<String> {
+        let held = self.stack.sqs().peek(self.stack.queue("quarantine").unwrap(), 100).await.unwrap();
+        let mut reasons: Vec<String> = held.iter().map(|message| message.attributes["reason"].clone()).collect();
+        reasons.sort();
+        reasons
+    }
+
+    /// The order ids for which a payment request was published, sorted, repeats included.
+    pub(crate) async fn payments_requested(&self) -> Vec<String> {
+        let held = self.stack.sqs().peek(self.stack.queue("payments").unwrap(), 1000).await.unwrap();
+        let event = |body: &str| serde_json::from_str::<Value>(body).unwrap();
+        let mut orders: Vec<String> =
+            held.iter().map(|message| event(&message.body)["data"]["orderId"].as_str().unwrap().to_owned()).collect();
+        orders.sort();
+        orders
+    }
+
+    /// Asserts that available = adjusted − reserved − sold for every kit, and that none is below zero.
+    #[track_caller]
+    pub(crate) fn assert_stock_adds_up(&self) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let off = self.number("SELECT count(*) FROM stock_equation WHERE difference <> 0 OR available < 0").await;
+            assert_eq!(off, 0, "the stock of {off} kits does not add up, at {caller}");
+        }
+    }
+
+    /// Waits until the condition holds.
+    pub(crate) async fn wait_for(&self, what: &str, mut holds: impl AsyncFnMut(&Self) -> bool) {
+        poll_until(what, LIMIT, async || Ok(holds(self).await)).await.unwrap();
+    }
+
+    /// Ends the stack in good order.
+    pub(crate) async fn close(self) {
+        drop(self.sql);
+        self.stack.end().await.unwrap();
+    }
+}
+
+/// One PostgreSQL for the whole test binary: the first stack's, which lives as long as this process.
+async fn shared_postgres() -> String {
+    static SERVER: OnceCell<Stack> = OnceCell::const_new();
+    let server = SERVER.get_or_init(async || Stack::start(StackOptions::default()).await.unwrap()).await;
+    server.postgres_url.clone()
+}
+
+/// A record as the event source makes it, first received now.
+pub(crate) fn record(n: usize, body: Option<&str>) -> Value {
+    json!({
+        "messageId": format!("m{n}"), "receiptHandle": format!("r{n}"), "body": body, "eventSource": "aws:sqs",
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1700000000000"}, "messageAttributes": {},
+    })
+}
+
+/// An `order.placed.v1` for `quantity` kits at the catalog's price, which adds up.
+pub(crate) fn order(order_id: &str, sku: &str, quantity: i64) -> String {
+    let price_minor = KITS.iter().find(|kit| kit.0 == sku).map_or(1234, |kit| kit.1);
+    order_at(order_id, sku, quantity, price_minor)
+}
+
+/// As [`order`], at another price.
+pub(crate) fn order_at(order_id: &str, sku: &str, quantity: i64, price_minor: i64) -> String {
+    json!({
+        "specversion": "1.0", "id": format!("evt_{order_id}"), "source": "shop/checkout", "type": "order.placed.v1",
+        "time": "2026-11-23T10:15:00.123Z", "datacontenttype": "application/json", "data": {
+            "orderId": order_id, "customerId": "c_8f2", "currency": "EUR", "placedAt": "2026-11-23T10:15:00Z",
+            "items": [{"sku": sku, "quantity": quantity, "unitPriceMinor": price_minor}],
+            "adjustments": [{"kind": "shipping", "amountMinor": 490}], "totalMinor": price_minor * quantity + 490,
+            "payment": {"customerRef": "cus_x", "methodRef": "pm_card_visa"},
+        },
+    })
+    .to_string()
+}
+
+/// Ten orders of one kit each, `prefix`-0 to `prefix`-9.
+pub(crate) fn ten_orders(prefix: &str) -> Vec<String> {
+    (0..10).map(|n| order(&format!("{prefix}-{n}"), CURRY, 1)).collect()
+}

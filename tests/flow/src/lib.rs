@@ -1,1 +1,0 @@
-//! One test binary: events in; rows, queues and responses out, on real PostgreSQL and Redis.
