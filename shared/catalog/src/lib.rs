@@ -1,1 +1,34 @@
-//! The product catalog behind three layers: snapshot, Redis, Aurora.
+//! The product catalog behind three layers: what this process saw in the last half second, Redis, Aurora.
+//!
+//! [`Catalog`] answers "what is known of these SKUs" for a whole batch at once. A look-up costs nothing while the
+//! snapshot is fresh, one Redis `MGET` when it is not, and one Data API read for what neither knows; what was read
+//! goes back to Redis in one round trip. The crate promises:
+//!
+//! - **A look-up never fails and never waits for a sick cache.** Redis may be down, frozen, slow, restarted, full,
+//!   read-only or hold garbage: the look-up pays one short timeout at most, then reads from the database. What
+//!   nobody could tell is [`Known::Unread`].
+//! - **An older version never replaces a newer one in Redis**, whoever writes when (`stored/write.lua`).
+//! - **One read per product at a time**: look-ups that miss the same SKU share one database read.
+//! - **The cache prices, it never decides a rejection**: Aurora compares again when it accepts the order. A stale
+//!   entry costs a doubt, and [`CatalogReader::forget`] heals it.
+//! - No SKU, value, URL or password is ever logged.
+//!
+//! Nothing here reads a clock or waits except through the [`data_api::Clock`] that is handed in; the only other
+//! timers are the socket timeouts inside the Redis client.
+
+mod catalog;
+mod link;
+mod look_up;
+mod memory;
+mod reader;
+mod settings;
+mod snapshot;
+mod stored;
+
+pub use catalog::Catalog;
+pub use link::Fault;
+pub use look_up::{CatalogReader, Counts, Lookup};
+pub use order::{Known, ProductView};
+pub use reader::{ProductReader, Row};
+pub use settings::{Error, RedisSettings};
+pub use stored::Published;

