@@ -80,9 +80,12 @@ fn stands_alone(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| bounded(at))
 }
 
+/// What is deployed reads its environment in one place. Programs that run here and tests may look for themselves.
 pub(crate) fn environment(tree: &Tree) -> Vec<String> {
-    let outside_settings =
-        |path: &str| !path.ends_with("/settings.rs") && !path.starts_with("tests/xtask/tests/tidy/");
+    let deployed = |path: &str| {
+        (path.starts_with("functions/") || path.starts_with("shared/")) && path.contains("/src/")
+    };
+    let outside_settings = |path: &str| deployed(path) && !path.ends_with("/settings.rs");
     let mut complaints = Vec::new();
     for (path, text) in tree.ending(&["rs"]).filter(|(path, _)| outside_settings(path)) {
         for (at, line) in text.lines().enumerate() {
@@ -137,6 +140,11 @@ mod tests {
     fn an_environment_variable_outside_settings_is_found() {
         let text = "let x = std::env::var(\"X\");";
         check(&environment(&Tree::of("shared/a/src/lib.rs", text)), Some("shared/a/src/lib.rs:1"));
+        check(
+            &environment(&Tree::of("functions/a/src/lib.rs", "env::var_os(\"X\")")),
+            Some("functions/a/src/lib.rs:1"),
+        );
         check(&environment(&Tree::of("functions/a/src/settings.rs", text)), None);
+        check(&environment(&Tree::of("infra/local/src/main.rs", text)), None);
     }
 }
