@@ -10,7 +10,10 @@ async fn a_batch_becomes_rows_stock_and_payment_requests() {
     assert_eq!(shop.orders().await.values().filter(|status| *status == "accepted").count(), 10);
     assert_eq!(shop.payments_requested().await, (0..10).map(|n| format!("ord-{n}")).collect::<Vec<_>>());
     assert_eq!(shop.number("SELECT available FROM stock WHERE sku = 'kit-thai-curry-2p'").await, 990);
-    assert_eq!(shop.number("SELECT count(*) FROM payments WHERE status = 'requested' AND amount_minor = 2980").await, 10);
+    assert_eq!(
+        shop.number("SELECT count(*) FROM payments WHERE status = 'requested' AND amount_minor = 2980").await,
+        10
+    );
     assert_eq!(shop.number("SELECT count(*) FROM outbox WHERE type = 'order.accepted.v1'").await, 10);
     shop.assert_stock_adds_up().await;
     shop.close().await;
@@ -68,6 +71,9 @@ async fn orders_flow_from_the_queue_by_themselves() {
         shop.stack.send_order(&body, "").await.unwrap();
     }
     shop.wait_for("ten accepted orders", async |shop| shop.orders().await.len() == 10).await;
-    shop.wait_for("an empty queue", async |shop| shop.stack.status().await.unwrap().depth("orders").total() == 0).await;
+    shop.wait_for("an empty queue", async |shop| {
+        shop.stack.status().await.unwrap().depth("orders").total() == 0
+    })
+    .await;
     shop.close().await;
 }

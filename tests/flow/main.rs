@@ -13,10 +13,10 @@
 mod shop;
 
 mod accepting;
-mod poison;
-mod repeating;
-mod without_redis;
 mod database_faults;
 mod killing;
+mod poison;
+mod repeating;
 mod secrecy;
 mod verdict;
+mod without_redis;

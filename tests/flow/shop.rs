@@ -52,8 +52,11 @@ impl Shop {
             let active = sku != "kit-retired-2p";
             let product = "INSERT INTO products (sku, name, price_minor, currency, active, version) VALUES ($1, $1, $2, 'EUR', $3, 1)";
             sql.execute(product, &[&sku, &price_minor, &active]).await.unwrap();
-            sql.execute("INSERT INTO stock (sku, available) VALUES ($1, $2)", &[&sku, &available]).await.unwrap();
-            let adjustment = "INSERT INTO stock_adjustments (event_id, sku, delta) VALUES ('seed-' || $1, $1, $2)";
+            sql.execute("INSERT INTO stock (sku, available) VALUES ($1, $2)", &[&sku, &available])
+                .await
+                .unwrap();
+            let adjustment =
+                "INSERT INTO stock_adjustments (event_id, sku, delta) VALUES ('seed-' || $1, $1, $2)";
             sql.execute(adjustment, &[&sku, &available]).await.unwrap();
         }
         Self { stack, sql }
@@ -74,7 +77,12 @@ impl Shop {
     pub(crate) async fn invoke(&self, records: Vec<Value>) -> Answer {
         let response = self.stack.invoke("process-orders", &json!({ "Records": records })).await.unwrap();
         let failures = response["batchItemFailures"].as_array().cloned().unwrap_or_default();
-        Answer { failed: failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect() }
+        Answer {
+            failed: failures
+                .iter()
+                .map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned())
+                .collect(),
+        }
     }
 
     /// Every order's status, with its reason if it has one: `accepted`, `rejected price_changed`.
@@ -92,7 +100,8 @@ impl Shop {
     /// The reasons in the quarantine queue, sorted.
     pub(crate) async fn quarantined(&self) -> Vec<String> {
         let held = self.stack.sqs().peek(self.stack.queue("quarantine").unwrap(), 100).await.unwrap();
-        let mut reasons: Vec<String> = held.iter().map(|message| message.attributes["reason"].clone()).collect();
+        let mut reasons: Vec<String> =
+            held.iter().map(|message| message.attributes["reason"].clone()).collect();
         reasons.sort();
         reasons
     }
@@ -101,8 +110,10 @@ impl Shop {
     pub(crate) async fn payments_requested(&self) -> Vec<String> {
         let held = self.stack.sqs().peek(self.stack.queue("payments").unwrap(), 1000).await.unwrap();
         let event = |body: &str| serde_json::from_str::<Value>(body).unwrap();
-        let mut orders: Vec<String> =
-            held.iter().map(|message| event(&message.body)["data"]["orderId"].as_str().unwrap().to_owned()).collect();
+        let mut orders: Vec<String> = held
+            .iter()
+            .map(|message| event(&message.body)["data"]["orderId"].as_str().unwrap().to_owned())
+            .collect();
         orders.sort();
         orders
     }
@@ -112,7 +123,9 @@ impl Shop {
     pub(crate) fn assert_stock_adds_up(&self) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
         async move {
-            let off = self.number("SELECT count(*) FROM stock_equation WHERE difference <> 0 OR available < 0").await;
+            let off = self
+                .number("SELECT count(*) FROM stock_equation WHERE difference <> 0 OR available < 0")
+                .await;
             assert_eq!(off, 0, "the stock of {off} kits does not add up, at {caller}");
         }
     }

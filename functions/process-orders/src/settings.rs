@@ -57,3 +57,42 @@ impl Settings {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use settings::Variables;
+
+    use super::Settings;
+
+    /// What `infra/settings.json` gives this function.
+    fn given() -> BTreeSet<String> {
+        let text = include_str!("../../../infra/settings.json");
+        let settings: serde_json::Value = serde_json::from_str(text).unwrap();
+        let environment = settings["functions"]["process-orders"]["environment"].as_object().unwrap().clone();
+        environment.into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn an_empty_environment_names_every_variable_that_the_infrastructure_sets_and_no_other() {
+        let error = Settings::parse(Variables::new([].into())).unwrap_err();
+        let named: BTreeSet<String> = error.problems.iter().map(|problem| problem.name.clone()).collect();
+        assert_eq!(named, given());
+    }
+
+    #[test]
+    fn a_password_in_the_redis_url_is_not_shown() {
+        let value = |name: &str| match name {
+            "ORDERFLOW_CLUSTER_ARN" => "arn:aws:rds:eu-central-1:0:cluster:o",
+            "ORDERFLOW_SECRET_ARN" => "arn:aws:secretsmanager:eu-central-1:0:secret:o",
+            "ORDERFLOW_REDIS_URL" => "rediss://app:hunter2@cache:6379",
+            "ORDERFLOW_TIMEOUT_MS" => "10000",
+            "ORDERFLOW_DATABASE" => "orderflow",
+            _ => "https://sqs.eu-central-1.amazonaws.com/0/queue",
+        };
+        let variables = given().into_iter().map(|name| (name.clone(), value(&name).to_owned())).collect();
+        let settings = Settings::parse(Variables::new(variables)).unwrap();
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+}
