@@ -7,6 +7,7 @@
 pub mod caller;
 pub mod children;
 pub mod clock;
+pub mod data_api;
 pub mod error;
 pub mod event_source;
 pub mod lambda_host;

@@ -2,6 +2,9 @@
 //! or Valkey, and children of the operating system.
 
 mod children;
+mod data_api;
+mod http;
 mod postgres;
 mod redis;
+mod shared;
 mod support;
