@@ -8,6 +8,9 @@ const MIN_DIGITS: usize = 13;
 /// See [`MIN_DIGITS`].
 const MAX_DIGITS: usize = 19;
 
+/// Of the numbers that begin with 2.
+const TWO_SERIES_DIGITS: usize = 16;
+
 /// The longest group of a card number written with spaces or dashes (19 digits as 4-4-4-7).
 const MAX_GROUP: usize = 7;
 
@@ -73,23 +76,35 @@ fn card_in_groups(text: &[u8]) -> bool {
 
 /// Whether the first few of these groups make a card number: so that a number before or after it hides nothing.
 fn card_from(groups: &[&[u8]]) -> bool {
-    let is_group =
-        |group: &[u8]| !group.is_empty() && group.len() <= MAX_GROUP && group.iter().all(u8::is_ascii_digit);
-    let usable = groups.iter().take(MAX_DIGITS).take_while(|group| is_group(group)).count();
-    let digits = |count: usize| groups.iter().take(count).flat_map(|group| group.iter());
-    (2..=usable).any(|count| is_card_number(digits(count)))
+    let mut digits = Vec::new();
+    for group in groups {
+        if group.is_empty() || group.len() > MAX_GROUP || !group.iter().all(u8::is_ascii_digit) {
+            return false;
+        }
+        digits.extend_from_slice(group);
+        if digits.len() > MAX_DIGITS || !is_issued(digits.iter()) {
+            return false;
+        }
+        if is_card_number(digits.iter()) {
+            return true;
+        }
+    }
+    false
 }
 
 fn is_card_number<'a>(digits: impl DoubleEndedIterator<Item = &'a u8> + Clone) -> bool {
     let count = digits.clone().take(MAX_DIGITS.saturating_add(1)).count();
-    (MIN_DIGITS..=MAX_DIGITS).contains(&count) && is_issued(digits.clone(), count) && luhn(digits.rev())
+    (MIN_DIGITS..=MAX_DIGITS).contains(&count)
+        && is_issued(digits.clone())
+        && (count == TWO_SERIES_DIGITS || digits.clone().next() != Some(&b'2'))
+        && luhn(digits.rev())
 }
 
 /// No network issues numbers that begin with 0, 1, 7, 8 or 9 (ISO/IEC 7812-1, major industry identifiers), and those
 /// that begin with 2 are 22… to 27… with 16 digits. So no Unix time in milliseconds, and no date.
-fn is_issued<'a>(mut digits: impl Iterator<Item = &'a u8>, count: usize) -> bool {
+fn is_issued<'a>(mut digits: impl Iterator<Item = &'a u8>) -> bool {
     match (digits.next(), digits.next()) {
-        (Some(b'2'), Some(b'2'..=b'7')) => count == 16,
+        (Some(b'2'), second) => second.is_none_or(|digit| (b'2'..=b'7').contains(digit)),
         (Some(b'3'..=b'6'), _) => true,
         _ => false,
     }

@@ -57,7 +57,7 @@ pub struct Event {
 pub struct Envelope {
     /// Unique for its source; a repeated event has the same.
     pub id: EventId,
-    /// Who sent it: 1 to 256 bytes, without control characters.
+    /// Who sent it: 1 to 256 visible ASCII characters.
     pub source: String,
     /// When it was made, by the sender's clock.
     pub time: Timestamp,
@@ -205,7 +205,9 @@ fn read(Object(event): Object<CloudEvent<'_>>) -> Result<Event, Unreadable> {
     // First the type: of an event that is not for us, nothing else need be right.
     let data = data::read(&event.kind, event.data)?;
     let source = event.source.to_string();
-    if source.is_empty() || source.len() > MAX_SOURCE_BYTES {
+    // A URI reference (CloudEvents 1.0, "source"), so that it can be logged.
+    if !(1..=MAX_SOURCE_BYTES).contains(&source.len()) || !source.bytes().all(|byte| byte.is_ascii_graphic())
+    {
         return Err(Unreadable::bad_schema("source"));
     }
     let envelope = Envelope {
