@@ -85,6 +85,23 @@ async fn a_lost_reply_is_asked_for_again_only_where_twice_is_once() {
 }
 
 #[tokio::test]
+async fn nothing_else_is_tried_twice_even_where_it_surely_did_not_run() {
+    let deadlock = || Reply::sql("words", "40P01");
+    assert_eq!(run(once(), deadlock()).await.1, 1);
+    let begun = Reply::Answer(200, "{\"transactionId\":\"tx\"}".to_owned());
+    // One transaction: begun, a statement that deadlocks, one whose reply is lost, a rollback whose reply is lost.
+    let server = Server::start([begun, deadlock(), Reply::Drop, Reply::Drop]);
+    let door = door(&server);
+    let transaction = door.begin(soon()).await.unwrap();
+    for _ in 0..2 {
+        let error = door.execute_in(&transaction, idempotent(), soon()).await.unwrap_err();
+        assert_eq!(error.decision(), Decision::Retry, "of the whole transaction");
+    }
+    assert_eq!(door.rollback(transaction, soon()).await.unwrap_err().ran(), Ran::Perhaps);
+    assert_eq!((server.requests().len(), door.retries()), (4, 0));
+}
+
+#[tokio::test]
 async fn a_second_attempt_that_passes_is_a_success() {
     let server = Server::start([Reply::Drop, Reply::changed(1)]);
     let door = door(&server);
