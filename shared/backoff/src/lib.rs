@@ -3,7 +3,7 @@
 //! Everything else in the workspace takes a [`Clock`] and a [`Random`] as values, so that a flow runs the same on
 //! the machine's clock and in a seeded simulation. The crate promises:
 //!
-//! - **Nothing waits past its deadline.** [`retry`] neither sleeps nor starts an attempt that the [`Deadline`] does
+//! - **Nothing waits past its deadline.** [`retry()`] neither sleeps nor starts an attempt that the [`Deadline`] does
 //!   not leave time for, and attempts are bounded by the [`Policy`].
 //! - **Jitter is full**: a pause is uniform between nothing and its bound, so that callers that failed together do
 //!   not come back together.
