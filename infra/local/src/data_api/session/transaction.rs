@@ -56,16 +56,11 @@ impl Transaction {
 
     /// Commits or rolls back, and gives the connection back.
     ///
-    /// PostgreSQL answers the commit of a failed transaction with a quiet rollback. A statement before the
-    /// commit fails there, so that nobody is told of a commit that was none.
+    /// PostgreSQL answers the commit of a failed transaction with a quiet rollback, and Aurora passes that on
+    /// as "Transaction Committed": a client that saw a statement fail must roll back.
     pub(in crate::data_api) async fn end(self: Arc<Self>, end: End) -> Result<(), Exception> {
         let session = self.enter()?;
-        let client = session.client()?;
-        match end {
-            End::Commit => client.batch_execute("SELECT").await.map_err(Exception::from)?,
-            End::Rollback => {}
-        }
-        client.batch_execute(if end == End::Commit { "COMMIT" } else { "ROLLBACK" }).await?;
+        session.client()?.batch_execute(if end == End::Commit { "COMMIT" } else { "ROLLBACK" }).await?;
         drop(session);
         if let Some(session) = Arc::into_inner(self).and_then(|ended| Arc::into_inner(ended.session)) {
             session.into_inner().give_back();
