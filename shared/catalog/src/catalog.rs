@@ -96,11 +96,13 @@ impl<R: ProductReader, C: Clock> Layers<R, C> {
         if flight.skus.is_empty() {
             return;
         }
+        // What is learned is as old as the question, however long the answer takes.
+        let asked = Moment::now(&self.clock);
         let trusted: BTreeSet<Sku> = flight.skus.difference(&flight.past_redis).cloned().collect();
         let found = self.stored.read(&trusted, deadline, &mut lookup.counts).await;
         let missing = flight.skus.iter().filter(|sku| !found.known.contains_key(sku)).cloned().collect();
         let read = self.read(missing, deadline, &mut lookup.counts).await;
-        flight.land(Moment::now(&self.clock), &found.known, &read);
+        flight.land(asked, &found.known, &read);
         self.stored.write_back(&read, &found.unreadable, deadline, &mut lookup.counts).await;
         lookup.counts.redis_hits += lookup.add(found.known);
         lookup.counts.misses += lookup.add(read);

@@ -15,10 +15,8 @@ pub trait CatalogReader {
     fn look_up(&self, skus: &BTreeSet<Sku>, deadline: Deadline) -> impl Future<Output = Lookup> + Send;
 
     /// Says that Aurora contradicted what was known of `sku`: the next look-up reads it from the database, past the
-    /// snapshot and past Redis, and so heals both. By default nothing, for twins that are never stale.
-    fn forget(&self, sku: &Sku) {
-        let _: &Sku = sku;
-    }
+    /// snapshot and past Redis, and so heals both.
+    fn forget(&self, sku: &Sku);
 }
 
 /// What one look-up found, and what it cost.

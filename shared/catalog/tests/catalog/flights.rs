@@ -6,7 +6,7 @@ use catalog::{CatalogReader, Known, Lookup};
 use data_api::Deadline;
 use tokio::task::JoinHandle;
 
-use crate::support::{TestCatalog, World, sku, skus, told};
+use crate::support::{SNAPSHOT_OVER, TestCatalog, World, sku, skus, told};
 
 fn spawn_look_up(world: &World, process: &TestCatalog, names: &[&str]) -> JoinHandle<Lookup> {
     spawn_look_up_by(process, names, world.deadline())
@@ -103,4 +103,22 @@ async fn a_failing_database_is_asked_once_for_all_who_wait() {
         assert_eq!(look_up.await.expect("no panic").products[&sku("kit-1")], Known::Unread);
     }
     assert_eq!(world.table.reads(), 1);
+}
+
+#[tokio::test]
+async fn what_is_learned_is_as_old_as_the_question() {
+    let world = World::new();
+    let process = world.warm_process().await;
+    world.table.hold();
+    let slow = spawn_look_up(&world, &process, &["kit-1"]);
+    world.until("the read is under way", || world.table.reads() == 1).await;
+    world.clock.advance(SNAPSHOT_OVER);
+    world.table.release();
+    slow.await.expect("no panic");
+    let counts = world.look_up_right(&process, &["kit-1"]).await;
+    assert_eq!(
+        told(counts),
+        ([0, 1, 0], [1, 0]),
+        "the snapshot has nothing that is older than half a second"
+    );
 }

