@@ -118,6 +118,34 @@ pub enum Error {
         /// The password's name in the roles file.
         name: String,
     },
+    /// Another stack has the state folder.
+    #[error("another stack runs in {}; stop it first, or choose another --state-dir", path.display())]
+    StateInUse {
+        /// The state folder.
+        path: PathBuf,
+    },
+    /// A function's program is missing.
+    #[error("{} is missing; build the functions first, or name their folder with --bin-dir", path.display())]
+    NotBuilt {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The migrations did not run, so no function may.
+    #[error("the migrations failed ({reason}); see {}", log.display())]
+    Migrations {
+        /// What kind of failure.
+        reason: String,
+        /// The log of the function that runs them.
+        log: PathBuf,
+    },
+    /// A URL on the command line that cannot be used.
+    #[error("{option} must be {expected}")]
+    Url {
+        /// The option.
+        option: &'static str,
+        /// What it should look like.
+        expected: &'static str,
+    },
     /// A name that no function has.
     #[error("there is no function {name}; there are: {known}")]
     UnknownFunction {

@@ -8,7 +8,7 @@
 //! [`Host::invoke`] is the door for the event source; [`invoke_api`] is the same door over HTTP, as AWS's
 //! SDKs and command line call it.
 
-pub(crate) mod environment;
+mod environment;
 mod figures;
 mod function;
 mod instance;
@@ -188,6 +188,15 @@ impl Host {
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.functions().keys().cloned().collect()
+    }
+
+    /// The environment that every instance of the function gets, for another host to give it.
+    ///
+    /// # Errors
+    /// There is no such function.
+    pub fn environment(&self, name: &str) -> Result<BTreeMap<String, String>, Error> {
+        let function = self.find(name)?;
+        Ok(environment::of_function(&self.shared.surroundings, &function.spec))
     }
 
     /// The figures of all functions.

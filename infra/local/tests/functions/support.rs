@@ -98,7 +98,11 @@ impl Drop for Bench {
 pub(crate) fn probe() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.ancestors().nth(2).unwrap().join("examples/probe_function");
-    assert!(path.exists(), "{} is missing: build it: cargo build -p local-cloud --example probe_function", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: build it: cargo build -p local-cloud --example probe_function",
+        path.display()
+    );
     path
 }
 

@@ -36,9 +36,8 @@ impl Transaction {
     /// Its connection, for one call at a time: Aurora refuses a second one instead of letting it wait.
     pub(super) fn enter(&self) -> Result<OwnedMutexGuard<Session>, Exception> {
         self.touch();
-        Arc::clone(&self.session)
-            .try_lock_owned()
-            .map_err(|_| Exception::database_error("Transaction is still running a query"))
+        let free = Arc::clone(&self.session).try_lock_owned();
+        free.ok().ok_or_else(|| Exception::database_error("Transaction is still running a query"))
     }
 
     /// Idle time counts from the end of a call.

@@ -1,0 +1,259 @@
+//! The control API: what every part is doing, and levers to break it, as JSON over HTTP.
+//!
+//! | request | does |
+//! |---|---|
+//! | `GET /status` | figures of queues, functions, event sources, SQS and Data API calls |
+//! | `POST /functions` `{name, command: […], timeout_ms?, environment?, cap?, idle_ms?}` | hosts one more function |
+//! | `PUT /functions/{name}` `{throttle?, cold_start_delay_ms?}` | faults of a function |
+//! | `POST /functions/{name}/kill\|freeze\|thaw` | to a busy instance, else any; answers `{pid}` |
+//! | `PUT /event-sources/{function}` `{enabled?, invoke_url?}` | polling on or off; another host, `null` for ours |
+//! | `PUT /data-api` `{rtt_ms?, faults?: […]}` | round trip and failures to come |
+//! | `POST /redis/kill\|start\|freeze\|thaw` | to the cache |
+//! | `POST /shutdown` | ends the stack |
+//!
+//! An error is `{"error": "…"}`: 404 for what does not exist, 400 for what cannot be, 500 for what failed.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post, put},
+};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::{
+    data_api::Fault,
+    error::Error,
+    event_source::Target,
+    lambda_host::{FunctionSpec, Nudge},
+    stack::Parts,
+};
+
+/// Serves until the process ends.
+pub fn serve(listener: TcpListener, parts: Arc<Parts>) {
+    let routes = Router::new()
+        .route("/status", get(status))
+        .route("/functions", post(register))
+        .route("/functions/{name}", put(set_faults))
+        .route("/functions/{name}/{nudge}", post(nudge))
+        .route("/event-sources/{function}", put(set_event_source))
+        .route("/data-api", put(set_data_api))
+        .route("/redis/{action}", post(redis))
+        .route("/shutdown", post(shutdown))
+        .with_state(parts);
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, routes).await {
+            tracing::warn!(%error, "the control API ended");
+        }
+    });
+}
+
+type Answer = Result<Json<Value>, Problem>;
+
+async fn status(State(parts): State<Arc<Parts>>) -> Answer {
+    let mut queues = BTreeMap::new();
+    for queue in parts.sqs.queues().keys() {
+        queues.insert(queue.clone(), json!(parts.sqs.figures(queue).await?));
+    }
+    let mut sources = BTreeMap::new();
+    for (function, source) in &parts.sources {
+        let figures = source.figures().await;
+        if let Some(Value::Object(queue)) = queues.get_mut(source.queue()) {
+            queue.insert("oldest_age_ms".to_owned(), json!(figures.oldest_age_ms));
+        }
+        sources.insert(function.clone(), figures);
+    }
+    Ok(Json(json!({
+        "queues": queues,
+        "functions": parts.host.figures(),
+        "event_sources": sources,
+        "sqs": { "calls": parts.sqs.calls() },
+        "data_api": parts.data_api.status(),
+        "redis": { "running": parts.redis.is_running().await },
+    })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewFunction {
+    name: String,
+    command: Vec<String>,
+    timeout_ms: Option<u64>,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+    cap: Option<usize>,
+    idle_ms: Option<u64>,
+}
+
+async fn register(State(parts): State<Arc<Parts>>, Json(new): Json<NewFunction>) -> Answer {
+    let mut command = new.command.into_iter();
+    let Some(program) = command.next() else {
+        return Err(Problem::unusable("command must name a program"));
+    };
+    let known = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if new.name.is_empty() || new.name.len() > 64 || !new.name.chars().all(known) {
+        return Err(Problem::unusable("name must be 1 to 64 letters, digits, - and _"));
+    }
+    let mut spec = FunctionSpec::new(new.name, program);
+    spec.args = command.collect();
+    spec.environment = new.environment;
+    spec.cap = new.cap.unwrap_or(parts.function_instances);
+    spec.timeout = new.timeout_ms.map_or(spec.timeout, Duration::from_millis);
+    spec.idle_limit = new.idle_ms.map(Duration::from_millis);
+    let name = spec.name.clone();
+    parts.host.register(spec).await?;
+    Ok(Json(json!({ "name": name })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewFaults {
+    throttle: Option<bool>,
+    cold_start_delay_ms: Option<u64>,
+}
+
+async fn set_faults(
+    State(parts): State<Arc<Parts>>,
+    Path(name): Path<String>,
+    Json(new): Json<NewFaults>,
+) -> Answer {
+    parts.host.set_faults(&name, |faults| {
+        faults.throttle = new.throttle.unwrap_or(faults.throttle);
+        let delay = new.cold_start_delay_ms.map(Duration::from_millis);
+        faults.cold_start_delay = delay.unwrap_or(faults.cold_start_delay);
+    })?;
+    Ok(Json(json!({})))
+}
+
+async fn nudge(State(parts): State<Arc<Parts>>, Path((name, nudge)): Path<(String, String)>) -> Answer {
+    let nudge = match nudge.as_str() {
+        "kill" => Nudge::Kill,
+        "freeze" => Nudge::Freeze,
+        "thaw" => Nudge::Thaw,
+        _ => return Err(Problem::missing("a function can be sent kill, freeze or thaw")),
+    };
+    let pid = parts.host.nudge(&name, nudge)?;
+    let pid = pid.ok_or_else(|| Problem::missing("the function has no instance; invoke it first"))?;
+    Ok(Json(json!({ "pid": pid })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewEventSource {
+    enabled: Option<bool>,
+    /// Absent leaves it, null is our own host.
+    #[serde(default, deserialize_with = "present")]
+    invoke_url: Option<Option<String>>,
+}
+
+async fn set_event_source(
+    State(parts): State<Arc<Parts>>,
+    Path(function): Path<String>,
+    Json(new): Json<NewEventSource>,
+) -> Answer {
+    let source = parts.sources.get(&function);
+    let source = source.ok_or_else(|| Problem::missing("no queue invokes a function of this name"))?;
+    if let Some(invoke_url) = new.invoke_url {
+        source.set_target(invoke_url.map_or(Target::Host, Target::Url));
+    }
+    if let Some(enabled) = new.enabled {
+        source.set_enabled(enabled);
+    }
+    Ok(Json(json!(source.figures().await)))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewDataApi {
+    rtt_ms: Option<u64>,
+    faults: Option<Vec<Fault>>,
+}
+
+async fn set_data_api(State(parts): State<Arc<Parts>>, Json(new): Json<NewDataApi>) -> Answer {
+    if let Some(rtt_ms) = new.rtt_ms {
+        parts.data_api.set_rtt(Duration::from_millis(rtt_ms));
+    }
+    if let Some(faults) = new.faults {
+        parts.data_api.inject(faults);
+    }
+    Ok(Json(json!(parts.data_api.status())))
+}
+
+async fn redis(State(parts): State<Arc<Parts>>, Path(action): Path<String>) -> Answer {
+    match action.as_str() {
+        "kill" => parts.redis.kill().await?,
+        "start" => parts.redis.start().await?,
+        "freeze" => parts.redis.freeze().await?,
+        "thaw" => parts.redis.thaw().await?,
+        _ => return Err(Problem::missing("Redis can be sent kill, start, freeze or thaw")),
+    }
+    Ok(Json(json!({ "running": parts.redis.is_running().await })))
+}
+
+async fn shutdown(State(parts): State<Arc<Parts>>) -> Answer {
+    parts.shutdown.notify_one();
+    Ok(Json(json!({})))
+}
+
+/// Tells a field that is null from one that is absent.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// What a caller hears instead of an answer.
+#[derive(Debug)]
+struct Problem(StatusCode, String);
+
+impl Problem {
+    fn missing(message: &str) -> Self {
+        Self(StatusCode::NOT_FOUND, message.to_owned())
+    }
+
+    fn unusable(message: &str) -> Self {
+        Self(StatusCode::BAD_REQUEST, message.to_owned())
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let status = match &error {
+            Error::UnknownFunction { .. } => StatusCode::NOT_FOUND,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self(status, error.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "error": self.1 }))).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(body: &str, expected: Option<Option<&str>>) {
+        let new: NewEventSource = serde_json::from_str(body).unwrap();
+        assert_eq!(new.invoke_url.as_ref().map(Option::as_deref), expected);
+    }
+
+    #[test]
+    fn an_invoke_url_is_left_reset_or_set() {
+        check("{}", None);
+        check(r#"{"invoke_url":null}"#, Some(None));
+        check(r#"{"invoke_url":"http://127.0.0.1:9000"}"#, Some(Some("http://127.0.0.1:9000")));
+    }
+
+    #[test]
+    fn a_misspelt_lever_is_refused() {
+        assert!(serde_json::from_str::<NewFaults>(r#"{"throtle":true}"#).is_err());
+    }
+}
