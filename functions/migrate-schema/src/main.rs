@@ -1,3 +1,16 @@
-//! Lambda: runs the SQL migrations through the Data API.
+//! The Lambda `migrate-schema`: settings, client, run.
 
-fn main() {}
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use migrate_schema::{Handler, Settings};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init("migrate-schema");
+    let settings = Settings::from_environment()?;
+    let handler = Handler::connect(settings).await?;
+    run(service_fn(move |event: LambdaEvent<_>| {
+        let handler = handler.clone();
+        async move { handler.handle(event.payload, event.context.deadline).await }
+    }))
+    .await
+}
