@@ -120,6 +120,7 @@ fn fields_cannot_run_into_each_other() {
         Draft::with(|draft| (draft.customer_ref, draft.method_ref) = (customer.to_owned(), method.to_owned()))
     };
     assert_ne!(of(&draft("ab", "c")), of(&draft("a", "bc")));
+    assert_ne!(of(&draft("a:b", "c")), of(&draft("a", "b:c")));
     assert_ne!(of(&draft("a", "3:abc")), of(&draft("a3:", "abc")));
 }
 

@@ -98,6 +98,7 @@ fn card_data_decides_whatever_else_is_wrong() {
         &format!("[{{\"a\":1,\"a\":2}},\"\\u0000\",{}\"{card}\"{}]", "[".repeat(20), "]".repeat(20)),
         Some(CardData),
     );
+    check("{\"a\":1,\"a\":2,\"cvc\":3}", Some(CardData));
     check(&format!("\"{card}"), Some(CardData));
     assert_eq!(parse(&format!("no JSON: {card}")).unwrap_err().reason, CardData);
     assert_eq!(parse(&format!("{} {card}", "x".repeat(70_000))).unwrap_err().reason, CardData);
