@@ -6,7 +6,7 @@ use std::time::Duration;
 use catalog::{CatalogReader, Error, Fault, RedisSettings};
 
 use crate::support::{
-    COOL_DOWN_OVER, Proxy, SNAPSHOT_OVER, TestCatalog, World, now, product, sku, skus, told,
+    COOL_DOWN_OVER, Proxy, SNAPSHOT_OVER, TestCatalog, World, ended, now, product, sku, skus, told,
 };
 
 /// Redis is in use again: after the cool-down the product is found there, or brought there.
@@ -109,7 +109,7 @@ async fn one_look_up_connects_while_the_others_skip_redis() {
     });
     world.until("all but the connecting one have read", || world.table.reads() == 4).await;
     for look_up in look_ups {
-        look_up.await.expect("no panic");
+        ended(look_up).await;
     }
     world.redis.thaw();
     recovers(&world, &process).await;

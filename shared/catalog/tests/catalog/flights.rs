@@ -6,7 +6,7 @@ use catalog::{CatalogReader, Known, Lookup};
 use data_api::Deadline;
 use tokio::task::JoinHandle;
 
-use crate::support::{SNAPSHOT_OVER, TestCatalog, World, sku, skus, told};
+use crate::support::{SNAPSHOT_OVER, TestCatalog, World, ended, sku, skus, told};
 
 fn spawn_look_up(world: &World, process: &TestCatalog, names: &[&str]) -> JoinHandle<Lookup> {
     spawn_look_up_by(process, names, world.deadline())
@@ -27,7 +27,7 @@ async fn fifty_look_ups_of_one_missing_product_read_it_once() {
     world.table.release();
     let mut joined = 0;
     for look_up in look_ups {
-        let lookup = look_up.await.expect("no panic");
+        let lookup = ended(look_up).await;
         assert_eq!(lookup.products[&sku("kit-1")], world.table.known(&sku("kit-1")));
         joined += lookup.counts.joined + lookup.counts.snapshot_hits;
     }
@@ -45,8 +45,8 @@ async fn overlapping_look_ups_read_each_product_once() {
     let second = spawn_look_up(&world, &process, &["kit-2", "kit-3"]);
     world.until("the second reads", || world.table.reads() == 2).await;
     world.table.release();
-    assert_eq!(told(first.await.expect("no panic").counts).0, [0, 0, 2]);
-    let second = second.await.expect("no panic");
+    assert_eq!(told(ended(first).await.counts).0, [0, 0, 2]);
+    let second = ended(second).await;
     assert_eq!((second.counts.misses, second.counts.joined), (1, 1));
     assert_eq!(second.products[&sku("kit-2")], world.table.known(&sku("kit-2")));
 }
@@ -65,10 +65,7 @@ async fn a_follower_takes_over_from_a_cancelled_look_up() {
     world.until("a follower reads", || world.table.reads() == 2).await;
     world.table.release();
     for follower in followers {
-        assert_eq!(
-            follower.await.expect("no panic").products[&sku("kit-1")],
-            world.table.known(&sku("kit-1"))
-        );
+        assert_eq!(ended(follower).await.products[&sku("kit-1")], world.table.known(&sku("kit-1")));
     }
     assert_eq!(world.table.reads(), 2, "one took over, for all");
 }
@@ -83,11 +80,11 @@ async fn a_follower_waits_no_longer_than_its_own_deadline() {
     let hurried = spawn_look_up_by(&process, &["kit-1"], world.deadline_in(Duration::from_millis(100)));
     tokio::task::yield_now().await;
     world.clock.advance(Duration::from_millis(101));
-    let lookup = hurried.await.expect("no panic");
+    let lookup = ended(hurried).await;
     assert_eq!(lookup.products[&sku("kit-1")], Known::Unread);
     assert_eq!((lookup.counts.joined, lookup.counts.unread), (1, 1));
     world.table.release();
-    assert!(matches!(leader.await.expect("no panic").products[&sku("kit-1")], Known::Product(_)));
+    assert!(matches!(ended(leader).await.products[&sku("kit-1")], Known::Product(_)));
 }
 
 #[tokio::test]
@@ -100,7 +97,7 @@ async fn a_failing_database_is_asked_once_for_all_who_wait() {
     world.until("a read is under way", || world.table.reads() == 1).await;
     world.table.release();
     for look_up in look_ups {
-        assert_eq!(look_up.await.expect("no panic").products[&sku("kit-1")], Known::Unread);
+        assert_eq!(ended(look_up).await.products[&sku("kit-1")], Known::Unread);
     }
     assert_eq!(world.table.reads(), 1);
 }
@@ -114,7 +111,7 @@ async fn what_is_learned_is_as_old_as_the_question() {
     world.until("the read is under way", || world.table.reads() == 1).await;
     world.clock.advance(SNAPSHOT_OVER);
     world.table.release();
-    slow.await.expect("no panic");
+    ended(slow).await;
     let counts = world.look_up_right(&process, &["kit-1"]).await;
     assert_eq!(
         told(counts),

@@ -11,11 +11,15 @@ use std::time::{Duration, Instant};
 use backoff::{Clock, Deadline, SystemClock};
 use catalog::{Catalog, CatalogReader, Counts, Known, Lookup, ProductView, RedisSettings};
 use order::{Currency, Sku};
+use tokio::task::JoinHandle;
 
 pub(crate) use clock::TestClock;
 pub(crate) use proxy::Proxy;
 pub(crate) use server::{Server, key};
 pub(crate) use table::Table;
+
+/// A look-up that takes this long would never end.
+const HANGS: Duration = Duration::from_secs(20);
 
 /// The catalog under test.
 pub(crate) type TestCatalog = Catalog<Table, TestClock>;
@@ -107,7 +111,8 @@ impl World {
     /// Looks up and checks what never may differ: each SKU answered once, and the counts add up.
     pub(crate) async fn look_up(&self, process: &TestCatalog, names: &[&str]) -> Lookup {
         let asked = skus(names);
-        let lookup = process.look_up(&asked, self.deadline()).await;
+        let look_up = process.look_up(&asked, self.deadline());
+        let lookup = tokio::time::timeout(HANGS, look_up).await.expect("a look-up ends, whatever ails Redis");
         assert_eq!(lookup.products.keys().cloned().collect::<BTreeSet<_>>(), asked);
         let Counts { snapshot_hits, redis_hits, joined, misses, .. } = lookup.counts;
         assert_eq!(snapshot_hits + redis_hits + joined + misses, asked.len() as u64);
@@ -122,6 +127,12 @@ impl World {
         assert_eq!(lookup.products, expected);
         lookup.counts
     }
+}
+
+/// What a spawned look-up answered.
+pub(crate) async fn ended(look_up: JoinHandle<Lookup>) -> Lookup {
+    let ended = tokio::time::timeout(HANGS, look_up).await;
+    ended.expect("a look-up ends, whoever else is reading").expect("no panic")
 }
 
 /// The counts of a look-up, in the order: snapshot, Redis, missed; Redis calls, Data API calls.
