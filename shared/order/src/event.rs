@@ -1,6 +1,6 @@
 //! Events in all their wrappings: from a message body to a typed event, or to one word why not.
 //!
-//! Two steps, and no JSON tree in memory. [`walk`] goes once through everything, known or not, and refuses what is
+//! Two steps, and no JSON tree in memory. `walk` goes once through everything, known or not, and refuses what is
 //! hard to handle safely (depth, repeated keys, control characters, card data); it also finds the wrapping. Then the
 //! few fields we know are decoded into types.
 

@@ -11,7 +11,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use crate::{QuarantineReason, Unreadable};
 
-/// Decodes a text that [`walk`](super::walk::walk) has passed.
+/// Decodes a text that `walk` has passed.
 ///
 /// # Errors
 /// `bad_schema` with a position and, for a missing field, its name; never with content. Of serde's messages only the
