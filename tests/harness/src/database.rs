@@ -37,18 +37,6 @@ pub async fn rows<T: DeserializeOwned>(
     rows.into_iter().map(parse).collect()
 }
 
-/// Whether the schema is there.
-///
-/// # Errors
-/// [`Error::Database`].
-pub async fn is_migrated(client: &Client) -> Result<bool, Error> {
-    let row = client.query_one(
-        "SELECT to_regclass('accept_orders_v1') IS NOT NULL OR to_regproc('accept_orders_v1') IS NOT NULL",
-        &[],
-    );
-    row.await.and_then(|row| row.try_get(0)).map_err(failed("look at its schema"))
-}
-
 /// Puts the kits on the shelves, with the adjustments that account for them; kits that are there already stay as
 /// they are.
 ///

@@ -12,18 +12,18 @@ pub enum Error {
         path: PathBuf,
     },
     /// The stack ended before it was ready.
-    #[error("the stack ended before it was ready: {} says why", log.display())]
+    #[error("the stack ended before it was ready: {last_words}")]
     NotReady {
-        /// The log of `local-cloud`.
-        log: PathBuf,
+        /// The last line that `local-cloud` wrote, or where to find it.
+        last_words: String,
     },
     /// The stack did not become ready in time.
-    #[error("the stack was not ready after {seconds} s: {} says how far it came", log.display())]
+    #[error("the stack was not ready after {seconds} s: {details} says how far it came")]
     TooSlow {
         /// How long we waited.
         seconds: u64,
-        /// The log of `local-cloud`.
-        log: PathBuf,
+        /// Where `local-cloud` says what it did.
+        details: String,
     },
     /// No stack is running where a command looks for one.
     #[error("no stack is running: start one with `cargo xtask up`")]

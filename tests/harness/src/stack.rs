@@ -159,6 +159,17 @@ pub struct StackOptions {
     pub arguments: Vec<String>,
     /// What becomes of it when this value is dropped.
     pub life: Life,
+    /// Where `local-cloud` writes what it does.
+    pub messages: Messages,
+}
+
+/// Where `local-cloud` writes what it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Messages {
+    /// Into `local-cloud.log` in the state folder.
+    Kept,
+    /// Onto our standard error.
+    Shown,
 }
 
 /// How long a stack lives.
@@ -183,6 +194,7 @@ impl Default for StackOptions {
             postgres_url: None,
             arguments: Vec::new(),
             life: Life::Owned,
+            messages: Messages::Kept,
         }
     }
 }
@@ -205,23 +217,20 @@ impl std::ops::Deref for Stack {
 }
 
 impl Stack {
-    /// Starts `local-cloud`, waits until it is ready, and runs the migrations.
+    /// Starts `local-cloud` and waits until it is ready, migrations included.
     ///
     /// # Errors
     /// [`Error::NotBuilt`], [`Error::NotReady`] and [`Error::TooSlow`] say where to look; what the first calls return.
     pub async fn start(options: StackOptions) -> Result<Self, Error> {
         let state = &options.state;
+        sweep(state.parent().unwrap_or(state));
         if state.exists() {
             std::fs::remove_dir_all(state).map_err(|source| Error::File { path: state.clone(), source })?;
         }
         std::fs::create_dir_all(state).map_err(|source| Error::File { path: state.clone(), source })?;
         let mut child = spawn(&options)?;
-        let info = ready(&mut child, state).await?;
-        let stack = Self { info, options, child };
-        if !database::is_migrated(&stack.sql().await?).await? {
-            stack.invoke("migrate-schema", &Value::Object(serde_json::Map::new())).await?;
-        }
-        Ok(stack)
+        let info = ready(&mut child, &options).await?;
+        Ok(Self { info, options, child })
     }
 
     /// Ends the stack in good order and removes its folder.
@@ -294,14 +303,27 @@ fn programs() -> PathBuf {
     if folder.ends_with("deps") { folder.parent().unwrap_or(folder).to_owned() } else { folder.to_owned() }
 }
 
+/// Removes what stacks left behind whose process is gone: folders named `…-<process id>`, perhaps with a number.
+fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let mut parts = name.split('-');
+        let ours = parts.next().is_some_and(|kind| ["demo", "test", "conformance"].contains(&kind));
+        let owner: Option<u32> = parts.next().and_then(|pid| pid.parse().ok());
+        if let (true, Some(owner)) = (ours, owner)
+            && Path::new("/proc/self").exists()
+            && !Path::new("/proc").join(owner.to_string()).exists()
+        {
+            std::fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+}
+
 fn spawn(options: &StackOptions) -> Result<Child, Error> {
     let program = programs().join("local-cloud");
     if !program.exists() {
         return Err(Error::NotBuilt { path: program });
     }
-    let log = options.state.join("local-cloud.log");
-    let failed = |source| Error::File { path: log.clone(), source };
-    let output = File::create(&log).map_err(failed)?;
     let mut command = Command::new(&program);
     command.args(["up", "--stage", options.stage, "--state-dir"]).arg(&options.state);
     command
@@ -309,7 +331,11 @@ fn spawn(options: &StackOptions) -> Result<Child, Error> {
         .arg(programs());
     command.args(options.postgres_url.iter().flat_map(|url| ["--postgres-url", url]));
     command.args(&options.arguments).stdin(Stdio::null());
-    command.stdout(output.try_clone().map_err(failed)?).stderr(output);
+    command.stdout(Stdio::null());
+    if options.messages == Messages::Kept {
+        let log = log(options);
+        command.stderr(File::create(&log).map_err(|source| Error::File { path: log, source })?);
+    }
     match options.life {
         Life::Owned => {
             command.args(["--parent-pid", &std::process::id().to_string()]).kill_on_drop(true);
@@ -322,19 +348,37 @@ fn spawn(options: &StackOptions) -> Result<Child, Error> {
     command.spawn().map_err(|source| Error::File { path: program, source })
 }
 
-async fn ready(child: &mut Child, state: &Path) -> Result<Info, Error> {
-    let log = state.join("local-cloud.log");
+/// The log of `local-cloud`, where it keeps one.
+fn log(options: &StackOptions) -> PathBuf {
+    options.state.join("local-cloud.log")
+}
+
+/// The last line that `local-cloud` wrote, or where it stands.
+fn last_words(options: &StackOptions) -> String {
+    let kept = std::fs::read_to_string(log(options)).unwrap_or_default();
+    kept.lines().last().map_or("its messages above say why".to_owned(), str::to_owned)
+}
+
+async fn ready(child: &mut Child, options: &StackOptions) -> Result<Info, Error> {
+    let details = match options.messages {
+        Messages::Kept => xtask::workspace::shown(&log(options)),
+        Messages::Shown => "what it wrote above".to_owned(),
+    };
     let mut found = None;
     let waited = poll_until("a ready stack", READY_LIMIT, async || {
-        found = Info::read(state)?;
+        found = Info::read(&options.state)?;
         let ended = child.try_wait().is_ok_and(|status| status.is_some());
-        if found.is_none() && ended { Err(Error::NotReady { log: log.clone() }) } else { Ok(found.is_some()) }
+        if found.is_none() && ended {
+            Err(Error::NotReady { last_words: last_words(options) })
+        } else {
+            Ok(found.is_some())
+        }
     })
     .await;
     match (waited, found) {
         (Ok(()), Some(info)) => Ok(info),
         (Err(Error::Never { .. }), _) | (Ok(()), None) => {
-            Err(Error::TooSlow { seconds: READY_LIMIT.as_secs(), log })
+            Err(Error::TooSlow { seconds: READY_LIMIT.as_secs(), details })
         }
         (Err(error), _) => Err(error),
     }
@@ -342,7 +386,7 @@ async fn ready(child: &mut Child, state: &Path) -> Result<Info, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Info, StackOptions, poll_until};
+    use super::{Info, StackOptions, poll_until, sweep};
     use crate::Error;
     use std::path::Path;
     use std::time::Duration;
@@ -370,6 +414,19 @@ mod tests {
         let error = Info::find(Path::new("/nowhere")).unwrap_err();
         assert!(matches!(error, Error::NoStack));
         assert_eq!(error.to_string(), "no stack is running: start one with `cargo xtask up`");
+    }
+
+    #[test]
+    fn folders_of_processes_that_are_gone_are_swept() {
+        let root = std::env::temp_dir().join(format!("orderflow-sweep-{}", std::process::id()));
+        let (alive, gone, other) = (format!("demo-{}", std::process::id()), "test-4194305-0", "wheels");
+        for name in [alive.as_str(), gone, other] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        sweep(&root);
+        let exists = |name: &str| root.join(name).exists();
+        assert!(exists(&alive) && exists(other) && !exists(gone));
+        std::fs::remove_dir_all(&root).unwrap();
     }
 
     #[test]

@@ -44,6 +44,9 @@ pub enum Error {
         #[source]
         source: Box<Error>,
     },
+    /// `local-cloud` ended before it was ready.
+    #[error("the local stack did not start: its messages above say why")]
+    NoStack,
     /// Nothing is running, so there is nothing to stop.
     #[error("nothing has been built, so no stack can be running: `cargo xtask up` starts one")]
     NothingBuilt,

@@ -33,7 +33,7 @@ pub fn chain(who: &str, error: &dyn Error) -> String {
 
 /// Rows as text columns: the first column to the left, figures in the others to the right.
 ///
-/// A column counts as figures when all its cells but the heading's start with a digit or `-`, or are empty.
+/// A column counts as figures when nothing but digits, `-`, `.` and `,` stands below its heading.
 pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     let cell = |row: &Vec<String>, at: usize| row.get(at).cloned().unwrap_or_default();
     let columns: Vec<(usize, bool)> = heading
@@ -57,7 +57,7 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 fn is_figure(cell: &str) -> bool {
-    cell.chars().next().is_none_or(|first| first.is_ascii_digit() || first == '-')
+    cell.chars().all(|c| c.is_ascii_digit() || "-.,".contains(c))
 }
 
 #[cfg(test)]
@@ -73,6 +73,12 @@ mod tests {
         let expected =
             "  queue       visible  purpose\n  orders            7  accepts\n  orders-dlq     1200  keeps";
         assert_eq!(table(&["queue", "visible", "purpose"], &rows), expected);
+    }
+
+    #[test]
+    fn words_that_start_with_a_digit_are_words() {
+        let rows = vec![vec!["a".to_owned(), "97a9".to_owned()], vec!["b".to_owned(), "9".to_owned()]];
+        assert_eq!(table(&["x", "id"], &rows), "  x  id\n  a  97a9\n  b  9");
     }
 
     #[test]

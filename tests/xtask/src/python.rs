@@ -1,6 +1,6 @@
 //! The conformance suite in `tests/conformance`: independent Python clients against the local stack.
 //!
-//! Its pinned requirements live in a virtual environment of the checkout, made on demand and again whenever they
+//! The stack is started for it and ended after it; the suite finds it by the variable `ORDERFLOW_STACK`. Its pinned requirements live in a virtual environment of the checkout, made on demand and again whenever they
 //! change; nothing is installed anywhere else.
 
 use crate::tally::Tally;
@@ -8,23 +8,58 @@ use crate::workspace::{name, private, program, root, run};
 use crate::{Error, out};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
-/// Runs the suite and counts; a suite that breaks off counts as one failure.
-///
-/// The suite starts its own stack, from the program whose path is in `ORDERFLOW_LOCAL_CLOUD`.
+/// Runs the suite against a stack of its own and counts; a suite that breaks off counts as one failure.
 pub fn conformance() -> Result<Tally, Error> {
     let suite = root().join("tests/conformance");
     let python = environment(&suite.join("requirements.txt"))?;
+    let stack = Stack::start()?;
     let mut command = Command::new(python);
     command
         .args(["-m", "unittest", "discover", "--start-directory", ".", "--verbose"])
         .current_dir(&suite)
-        .env("ORDERFLOW_LOCAL_CLOUD", program("local-cloud"))
+        .env("ORDERFLOW_STACK", stack.folder.join("stack.json"))
         .env("PYTHONDONTWRITEBYTECODE", "1");
     let (output, ok) = shown(&mut command, out::note)?;
     let tally = Tally::from_unittest(&output).unwrap_or(Tally { passed: 0, failed: 1 });
     Ok(if ok || tally.failed > 0 { tally } else { Tally { failed: 1, ..tally } })
+}
+
+/// A running `local-cloud`, which ends with this value, and in any case with this process.
+struct Stack {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Stack {
+    /// Starts one in a folder of its own and waits until it says that it is ready.
+    fn start() -> Result<Self, Error> {
+        let folder = private().join(format!("conformance-{}", std::process::id()));
+        let program = program("local-cloud");
+        let mut command = Command::new(&program);
+        command.args(["up", "--json", "--stage", "test", "--state-dir"]).arg(&folder);
+        command.args(["--parent-pid", &std::process::id().to_string()]).stdout(Stdio::piped());
+        let start = |source| Error::Start { program: program.display().to_string(), source };
+        let mut stack = Self { child: command.spawn().map_err(start)?, folder };
+        let mut ready = String::new();
+        if let Some(stdout) = stack.child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut ready).map_err(start)?;
+        }
+        if ready.is_empty() { Err(Error::NoStack) } else { Ok(stack) }
+    }
+}
+
+impl Drop for Stack {
+    /// Asks it to end, so that it can clear up; killing is for the guard of its children.
+    fn drop(&mut self) {
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status();
+        if !asked.is_ok_and(|status| status.success()) {
+            self.child.kill().ok();
+        }
+        self.child.wait().ok();
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
 }
 
 /// The interpreter of a virtual environment that holds exactly `requirements`.

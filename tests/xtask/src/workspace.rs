@@ -23,6 +23,11 @@ pub fn up_state() -> PathBuf {
     private().join("up")
 }
 
+/// A path as people type it: from the root of the checkout, where it lies within.
+pub fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
 /// A program of ours, as the `local` profile builds it.
 pub fn program(name: &str) -> PathBuf {
     root().join("target").join(PROFILE).join(name)
@@ -57,13 +62,19 @@ fn line(command: &Command) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{cargo, root, run};
+    use super::{cargo, private, root, run, shown};
     use std::process::Command;
 
     #[test]
     fn the_root_holds_the_workspace_manifest() {
         assert!(root().join("Cargo.toml").exists());
         assert!(root().join("infra/settings.json").exists());
+    }
+
+    #[test]
+    fn paths_within_the_checkout_are_shown_from_its_root() {
+        assert_eq!(shown(&private().join("up")), ".orderflow/up");
+        assert_eq!(shown("/elsewhere/x".as_ref()), "/elsewhere/x");
     }
 
     #[test]

@@ -54,7 +54,7 @@ async fn send_generated(info: &Info, load: &cli::Load) -> Result<(), Error> {
     let messages = sent.get();
     out::line(&format!(
         "Sent {messages} messages for {units} orders and malformed bodies; {} lists them.",
-        file.display()
+        workspace::shown(&file)
     ));
     Ok(())
 }

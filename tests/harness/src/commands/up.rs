@@ -1,8 +1,9 @@
 //! `up` and `down`: a stack with a seeded catalog, until Ctrl-C or until told.
 
 use crate::demo::interrupted;
-use crate::stack::{Info, Life, Stack, StackOptions};
+use crate::stack::{Info, Life, Messages, Stack, StackOptions};
 use crate::{Error, database, kits};
+use std::path::PathBuf;
 use xtask::{cli, out, workspace};
 
 /// Orders that the shelves of a stack hold out for.
@@ -22,26 +23,12 @@ pub async fn up(options: &cli::Up) -> Result<(), Error> {
         return Ok(());
     }
     out::note("Starting PostgreSQL, Redis, the queues, the Data API and the functions …");
-    let life = if options.detach { Life::Detached } else { Life::Owned };
-    let servers = options.servers.from.as_str();
-    let arguments = arguments(options);
-    let started = Stack::start(StackOptions {
-        stage: "local",
-        state,
-        servers,
-        life,
-        arguments,
-        ..StackOptions::default()
-    });
     let mut stack = tokio::select! {
-        stack = started => stack?,
+        stack = Stack::start(stack_options(options, state)) => stack?,
         () = interrupted() => return Err(Error::Interrupted),
     };
     database::seed(&stack.sql().await?, &kits::catalog(), kits::plenty(ORDERS)).await?;
     out::line(&where_everything_is(&stack.info));
-    if let Some(url) = &options.watch {
-        out::line(&watch_line(&stack.info, url));
-    }
     if options.detach {
         stack.leave();
         out::line("Running in the background; `cargo xtask down` stops it.");
@@ -76,6 +63,15 @@ pub async fn down() -> Result<(), Error> {
     Ok(())
 }
 
+/// In the foreground, what `local-cloud` does is shown as it does it; with `--watch` that includes the line to type.
+fn stack_options(options: &cli::Up, state: PathBuf) -> StackOptions {
+    let (life, messages) =
+        if options.detach { (Life::Detached, Messages::Kept) } else { (Life::Owned, Messages::Shown) };
+    let servers = options.servers.from.as_str();
+    let arguments = arguments(options);
+    StackOptions { stage: "local", state, servers, life, messages, arguments, ..StackOptions::default() }
+}
+
 fn arguments(options: &cli::Up) -> Vec<String> {
     let watch = options.watch.iter().flat_map(|url| ["--watch".to_owned(), url.clone()]);
     let ports = options.port_base.iter().flat_map(|port| ["--port-base".to_owned(), port.to_string()]);
@@ -91,17 +87,7 @@ fn where_everything_is(info: &Info) -> String {
         row("PostgreSQL", info.postgres_url.clone()),
         row("Redis", info.redis_url.clone()),
         row("control", format!("{}/status", info.control_url)),
-        row("logs", info.log_dir.display().to_string()),
+        row("logs", workspace::shown(&info.log_dir)),
     ];
     out::table(&["ready", ""], &rows)
-}
-
-/// The line that starts the functions under cargo-lambda, with the environment that the stack gave them.
-fn watch_line(info: &Info, url: &str) -> String {
-    let port = url.rsplit(':').next().unwrap_or("9000").trim_end_matches('/');
-    let environment = info.log_dir.parent().unwrap_or(&info.log_dir).join("watch.env");
-    format!(
-        "The event source waits for the functions. In another terminal:\n\n  cargo lambda watch -A 127.0.0.1 -P {port} --env-file {}\n",
-        environment.display()
-    )
 }
