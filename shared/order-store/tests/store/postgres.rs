@@ -95,10 +95,20 @@ impl Database {
         self.connect_as("postgres").await
     }
 
-    async fn connect_as(&self, user: &str) -> Client {
+    /// Its name on the server.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the server is; any password will do.
+    pub(crate) fn server(&self) -> Config {
         let mut config = Config::new();
-        config.host_path(&SERVER.folder).user(user).dbname(&self.name);
-        let (client, connection) = config.connect(NoTls).await.unwrap();
+        config.host_path(&SERVER.folder);
+        config
+    }
+
+    async fn connect_as(&self, user: &str) -> Client {
+        let (client, connection) = self.server().user(user).dbname(&self.name).connect(NoTls).await.unwrap();
         tokio::spawn(connection);
         client
     }
