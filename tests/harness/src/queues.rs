@@ -7,8 +7,8 @@ use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::config::{BehaviorVersion, Region};
 use aws_sdk_sqs::types::{
-    DeleteMessageBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
-    SendMessageBatchRequestEntry,
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageAttributeValue,
+    MessageSystemAttributeName, SendMessageBatchRequestEntry,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -165,10 +165,13 @@ impl Queues {
             empty = if messages.is_empty() { empty + 1 } else { 0 };
             seen.extend(messages);
         }
-        for message in &seen {
-            let call = self.client.change_message_visibility().queue_url(&queue.url).visibility_timeout(0);
-            let call = call.receipt_handle(&message.receipt_handle);
-            call.send().await.map_err(|source| failed(queue, "release a message", source))?;
+        for group in seen.chunks(BATCH_MAX) {
+            let entries: Option<Vec<_>> =
+                group.iter().enumerate().map(|(at, message)| release(at, message)).collect();
+            let call =
+                self.client.change_message_visibility_batch().queue_url(&queue.url).set_entries(entries);
+            // One that is not released comes back by itself.
+            call.send().await.map_err(|source| failed(queue, "release messages", source))?;
         }
         seen.truncate(limit);
         Ok(seen)
@@ -230,6 +233,11 @@ fn entry(at: usize, message: &Outgoing) -> Option<SendMessageBatchRequestEntry> 
 
 fn deletion(at: usize, message: &Received) -> Option<DeleteMessageBatchRequestEntry> {
     let entry = DeleteMessageBatchRequestEntry::builder().id(at.to_string());
+    entry.receipt_handle(&message.receipt_handle).build().ok()
+}
+
+fn release(at: usize, message: &Received) -> Option<ChangeMessageVisibilityBatchRequestEntry> {
+    let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(at.to_string()).visibility_timeout(0);
     entry.receipt_handle(&message.receipt_handle).build().ok()
 }
 

@@ -46,11 +46,13 @@ pub struct Run<'a> {
 pub async fn send(run: Run<'_>, plan: &Plan) -> Result<(), Error> {
     let failed = |source| Error::File { path: run.file.to_owned(), source };
     let mut file = BufWriter::new(std::fs::File::create(run.file).map_err(failed)?);
+    // Generated before the clock starts, or the first messages would be late and come in a bunch.
+    let steps = steps(plan, &catalog());
     let start = SystemClock.monotonic();
     let mut calls = FuturesUnordered::new();
     let mut due: Vec<Message> = Vec::new();
     let mut number: u32 = 0;
-    for step in steps(plan, &catalog()) {
+    for step in steps {
         match step {
             Step::Send(message) => {
                 let at = Duration::from_secs(number.into()) / run.rate.max(1);

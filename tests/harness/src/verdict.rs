@@ -70,7 +70,7 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     judgement.unfinished = judgement.lost.min(evidence.waiting);
     judgement.lost -= judgement.unfinished;
     if evidence.waiting > 0 {
-        judgement.findings.push(format!("the orders queue still holds {} messages", evidence.waiting));
+        judgement.findings.push(format!("messages that the orders queue still holds: {}", evidence.waiting));
     }
     let beyond_units = stock(evidence).into_iter().chain(unsent(evidence));
     for finding in beyond_units {

@@ -169,14 +169,14 @@ fn what_is_missing_while_the_queue_holds_messages_is_unfinished() {
             evidence.orders.remove("ord_b");
             evidence.waiting = 3;
         },
-        "the orders queue still holds 3 messages",
+        "messages that the orders queue still holds: 3",
     );
     assert_eq!((judgement.lost, judgement.unfinished), (0, 1));
 }
 
 #[test]
 fn a_queue_that_is_not_empty_fails_although_every_order_has_a_row() {
-    check(|evidence| evidence.waiting = 1, "still holds 1 messages");
+    check(|evidence| evidence.waiting = 1, "still holds: 1");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_dead_letter_fails_and_is_not_lost() {
             evidence.dead_letters.insert("m-3".into());
             evidence.waiting = 1;
         },
-        "still holds",
+        "still holds: 1",
     );
     assert_eq!((judgement.dead_lettered, judgement.lost, judgement.unfinished), (1, 0, 0));
 }
