@@ -178,7 +178,7 @@ impl Host {
     /// # Errors
     /// [`Refusal`], when the function was not run.
     pub async fn invoke(&self, name: &str, payload: Bytes) -> Result<Answer, Refusal> {
-        let function = self.find(name).map_err(|_| Refusal::Unknown)?;
+        let Ok(function) = self.find(name) else { return Err(Refusal::Unknown) };
         let running = tokio::spawn(async move { function.invoke(payload).await });
         // The task neither panics nor is it cancelled, except when the process ends.
         running.await.unwrap_or(Err(Refusal::Throttled))

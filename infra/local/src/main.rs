@@ -87,7 +87,8 @@ fn main() -> ExitCode {
 }
 
 fn up(options: Up) -> ExitCode {
-    let filter = EnvFilter::new("warn,local_cloud=info");
+    // The pool reports every connection that ends with the server, also when the stack ends.
+    let filter = EnvFilter::new("warn,local_cloud=info,deadpool=error");
     tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
     let json = options.json;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

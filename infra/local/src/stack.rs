@@ -111,8 +111,8 @@ pub async fn run(options: StackOptions, ready: impl FnOnce(&StackInfo)) -> Resul
     tokio::pin!(parent);
     let started = tokio::select! {
         started = start(&options, &settings, &folder) => started?,
-        reason = lifetime::asked_to_end() => return Ok(tracing::info!(reason, "ended while starting")),
-        () = &mut parent => return Ok(tracing::info!("ended while starting: the parent is gone")),
+        reason = lifetime::asked_to_end() => return ended_while_starting(reason),
+        () = &mut parent => return ended_while_starting("the parent is gone"),
     };
     let Started { info, parts, database } = started;
     folder.write_info(&info)?;
@@ -130,6 +130,11 @@ pub async fn run(options: StackOptions, ready: impl FnOnce(&StackInfo)) -> Resul
     folder.remove_info();
     let stopped = stop(&parts, database).await;
     ended.and(stopped)
+}
+
+fn ended_while_starting(reason: &str) -> Result<(), Error> {
+    tracing::info!(reason, "ended while starting");
+    Ok(())
 }
 
 /// All that runs.

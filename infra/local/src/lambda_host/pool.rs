@@ -124,13 +124,13 @@ impl<I, E> Pool<I, E> {
         let state = self.states.remove(&id)?;
         self.instances.remove(&id);
         self.idle.retain(|idle| *idle != id);
+        self.waiters.retain(|waiter| !waiter.is_closed());
         if let (State::Starting, Some(failure)) = (state, failure)
             && let Some(waiter) = self.waiters.pop_front()
         {
-            // A caller who left needs no answer.
+            // A caller who left meanwhile needs no answer.
             drop(waiter.send(Err(failure)));
         }
-        self.waiters.retain(|waiter| !waiter.is_closed());
         (self.states.len() < self.cap && self.coming() < self.waiters.len()).then(|| self.reserve())
     }
 

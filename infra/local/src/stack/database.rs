@@ -69,7 +69,7 @@ impl Database {
     fn shared(url: &str, settings: &Settings) -> Result<Self, Error> {
         let expected = "a superuser's URL, postgres://user:password@host:port/database";
         let wrong = || Error::Url { option: "--postgres-url", expected };
-        let admin: Config = url.parse().map_err(|_: tokio_postgres::Error| wrong())?;
+        let admin: Config = url.parse().map_err(|_may_repeat_the_password: tokio_postgres::Error| wrong())?;
         let name = format!("{}_{}", settings.database.name, uuid::Uuid::new_v4().simple());
         let url = with_database(url, &name).ok_or_else(wrong)?;
         Ok(Self { server: None, admin, url, name })

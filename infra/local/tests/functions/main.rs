@@ -1,6 +1,13 @@
-//! Queues, event sources and the Lambda host, tested with a real function in real processes over real HTTP.
+//! Queues, event sources, the Lambda host and the whole stack, tested with a real function in real processes
+//! over real HTTP.
 
+#[cfg(test)]
 mod event_source;
+#[cfg(test)]
 mod host;
+#[cfg(test)]
 mod invoke_api;
+#[cfg(test)]
+mod stack;
+#[cfg(test)]
 mod support;

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use local_cloud::{
     children::Spawner,
@@ -107,8 +107,13 @@ pub(crate) fn probe() -> PathBuf {
 }
 
 pub(crate) fn settings() -> Settings {
+    Settings::from_json(&settings_json(), "test").unwrap()
+}
+
+/// A settings file with the queue `orders` and without functions.
+pub(crate) fn settings_json() -> Value {
     let number = |value: u64| json!({"value": value, "reason": "a test"});
-    let file = json!({
+    json!({
         "region": "eu-central-1",
         "functions": {},
         "queues": {
@@ -120,19 +125,23 @@ pub(crate) fn settings() -> Settings {
         },
         "database": {"name": "x", "statement_timeout_ms": number(1), "lock_timeout_ms": number(1)},
         "local": {"data_api_rtt_ms": number(0), "function_instances": number(10)},
-    });
-    Settings::from_json(&file, "test").unwrap()
+    })
 }
 
 /// Polls until `done`, for ten seconds at most; `what` is for the failure.
-pub(crate) async fn wait_for(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    for _ in 0..1_000 {
+pub(crate) async fn wait_for(what: &str, done: impl AsyncFnMut() -> bool) {
+    wait_for_seconds(10, what, done).await;
+}
+
+/// As [`wait_for`], with another limit.
+pub(crate) async fn wait_for_seconds(limit_s: u64, what: &str, mut done: impl AsyncFnMut() -> bool) {
+    for _ in 0..limit_s * 100 {
         if done().await {
             return;
         }
         clock::sleep(Duration::from_millis(10)).await;
     }
-    panic!("not within 10 s: {what}");
+    panic!("not within {limit_s} s: {what}");
 }
 
 pub(crate) async fn post(
@@ -140,7 +149,16 @@ pub(crate) async fn post(
     headers: &[(&str, &str)],
     body: String,
 ) -> (StatusCode, HeaderMap, Bytes) {
-    let mut request = Request::post(url);
+    request(Method::POST, url, headers, body).await
+}
+
+pub(crate) async fn request(
+    method: Method,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: String,
+) -> (StatusCode, HeaderMap, Bytes) {
+    let mut request = Request::builder().method(method).uri(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
