@@ -4,6 +4,7 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 
 use hyper::Method;
@@ -101,7 +102,8 @@ impl Up {
         let children = self.children();
         assert!(children.len() >= 3, "PostgreSQL, Redis and the probe: {children:?}");
         end(&self).await;
-        let status = self.child.wait().await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await;
+        let status = ended.expect("the stack did not end within 20 s").unwrap();
         assert_eq!(status.success(), with_success, "{status}");
         wait_for("every child is gone", async || !children.iter().any(|pid| is_running(*pid))).await;
         if with_success {
