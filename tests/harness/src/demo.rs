@@ -79,7 +79,7 @@ async fn on(info: &Info, options: &cli::Demo, file: &Path) -> Result<(Report, Ju
     let start = SystemClock.monotonic();
     let work = async {
         send(info, run, &plan, options.plant).await?;
-        settled(info, Duration::from_secs(options.wait_s.into())).await
+        settled(info, patience(options)).await
     };
     let end = tokio::select! {
         end = work => end,
@@ -90,6 +90,13 @@ async fn on(info: &Info, options: &cli::Demo, file: &Path) -> Result<(Report, Ju
     plant_into_rows(&sql, options.plant).await?;
     let evidence = evidence::collect(info, file, &kits, plenty).await?;
     judged(info, &evidence, seconds).await
+}
+
+/// How long to wait for the end: not at all long where the end has been made impossible.
+fn patience(options: &cli::Demo) -> Duration {
+    let wait_s =
+        if options.plant == Some(Plant::Unfinished) { options.wait_s.min(5) } else { options.wait_s };
+    Duration::from_secs(wait_s.into())
 }
 
 /// Sends everything; for an unfinished order, holds the event source back until one message has been taken away.

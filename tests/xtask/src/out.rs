@@ -33,7 +33,7 @@ pub fn chain(who: &str, error: &dyn Error) -> String {
 
 /// Rows as text columns: the first column to the left, figures in the others to the right.
 ///
-/// A column counts as figures when nothing but digits, `-`, `.` and `,` stands below its heading.
+/// A column counts as figures when there are digits below its heading and nothing else but `-`, `.` and `,`.
 pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     let cell = |row: &Vec<String>, at: usize| row.get(at).cloned().unwrap_or_default();
     let columns: Vec<(usize, bool)> = heading
@@ -41,7 +41,9 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
         .enumerate()
         .map(|(at, name)| {
             let width = rows.iter().map(|row| cell(row, at).chars().count()).max().unwrap_or(0);
-            let figures = at > 0 && rows.iter().all(|row| is_figure(&cell(row, at)));
+            let digits = |row: &Vec<String>| cell(row, at).contains(|c: char| c.is_ascii_digit());
+            let figures =
+                at > 0 && rows.iter().any(digits) && rows.iter().all(|row| is_figure(&cell(row, at)));
             (width.max(name.chars().count()), figures)
         })
         .collect();

@@ -115,7 +115,7 @@ fn lines(message: &Value) -> String {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let field = |name: &str| message.get(name).map(text).unwrap_or_default();
     let mut lines =
-        format!("{}  received {} times, {} bytes", field("messageId"), field("receiveCount"), field("bytes"));
+        format!("{}  receives: {}, bytes: {}", field("messageId"), field("receiveCount"), field("bytes"));
     for (name, value) in message.get("attributes").and_then(Value::as_object).into_iter().flatten() {
         lines += &format!("\n    {name}: {}", text(value));
     }
@@ -145,7 +145,7 @@ mod tests {
     fn a_body_is_shown_only_on_request() {
         assert!(!lines(&described(&message(), false)).contains("broken"));
         let expected =
-            "m-1  received 2 times, 7 bytes\n    reason: not_json\n    traceparent: 00-a-b-01\n    {broken";
+            "m-1  receives: 2, bytes: 7\n    reason: not_json\n    traceparent: 00-a-b-01\n    {broken";
         assert_eq!(lines(&described(&message(), true)), expected);
     }
 
