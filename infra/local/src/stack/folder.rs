@@ -18,7 +18,17 @@ const INFO: &str = "stack.json";
 pub(super) struct Folder {
     path: PathBuf,
     /// Held open; the kernel takes the lock back when this process ends, however it ends.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Folder {
+    /// Closing the file is not enough: a child that is just being forked holds a copy of the descriptor until
+    /// it executes its program, and the lock lives as long as any copy. Unlocking holds for all copies.
+    fn drop(&mut self) {
+        if let Err(error) = flock(&self.lock, FlockOperation::Unlock) {
+            tracing::debug!(%error, "the lock of the state folder goes with this process");
+        }
+    }
 }
 
 impl Folder {
@@ -30,7 +40,7 @@ impl Folder {
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(Error::StateInUse { path });
         }
-        let folder = Self { path, _lock: lock };
+        let folder = Self { path, lock };
         // What a killed stack left behind would be taken for ours.
         folder.remove_info();
         Ok(folder)
