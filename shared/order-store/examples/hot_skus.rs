@@ -8,7 +8,12 @@
 //! off: a real commit is slower, and as serial.
 
 #[path = "../tests/store/postgres.rs"]
-#[expect(clippy::unwrap_used, clippy::panic, reason = "it is the tests' own, and stopping is all it can do")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the tests' own: a server that does not start ends the run"
+)]
+#[expect(dead_code, reason = "the tests use the rest")]
 mod postgres;
 
 use std::error::Error;

@@ -10,6 +10,7 @@ mod constraints;
 #[cfg(test)]
 mod orders;
 #[cfg(test)]
+#[expect(dead_code, reason = "the tests of migrate-schema use the rest")]
 mod postgres;
 #[cfg(test)]
 mod users;
