@@ -62,12 +62,14 @@ async fn a_statement_may_go_on_after_its_call() {
 }
 
 #[tokio::test]
-async fn a_statement_goes_on_when_its_client_goes_away() {
+async fn a_batch_goes_on_when_its_client_goes_away() {
     let stack = Stack::new().await;
-    stack.sql("CREATE TABLE done (id int)").await.unwrap();
-    let slow = stack.sql("INSERT INTO done SELECT 1 FROM (SELECT pg_sleep(0.5)) AS slow");
-    assert!(tokio::time::timeout(Duration::from_millis(100), slow).await.is_err());
-    wait_for("the row is there", async || stack.value("SELECT count(*) FROM done").await["longValue"] == 1)
+    stack.sql("CREATE TABLE done (id bigint)").await.unwrap();
+    let sets: Vec<_> = (1..=3).map(|id| json!([parameter("id", json!({"longValue": id}))])).collect();
+    let slow = "INSERT INTO done SELECT :id FROM (SELECT pg_sleep(0.2)) AS slow";
+    let batch = stack.call("/BatchExecute", json!({"sql": slow, "parameterSets": sets}));
+    assert!(tokio::time::timeout(Duration::from_millis(100), batch).await.is_err());
+    wait_for("all rows are there", async || stack.value("SELECT count(*) FROM done").await["longValue"] == 3)
         .await;
 }
 
