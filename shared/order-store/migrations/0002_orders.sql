@@ -12,8 +12,8 @@ CREATE TABLE orders (
                       CHECK (status IN ('accepted', 'confirmed', 'rejected', 'canceled', 'review', 'refunded')),
   reason              text CONSTRAINT orders_reason_known
                       CHECK (reason IN ('unknown_sku', 'inactive_sku', 'price_changed', 'out_of_stock',
-                                        'quantity_limit', 'total_mismatch', 'currency_mismatch', 'invalid_order', 'payment_declined',
-                                        'payment_expired', 'payment_unavailable')),
+                                        'quantity_limit', 'total_mismatch', 'currency_mismatch', 'invalid_order',
+                                        'payment_declined', 'payment_expired', 'payment_unavailable')),
   currency            text CONSTRAINT orders_currency_format CHECK (currency ~ '^[A-Z]{3}$'),
   total_minor         bigint,
   fingerprint         text COLLATE "C" CONSTRAINT orders_fingerprint_format
@@ -161,7 +161,8 @@ BEGIN
   END IF;
   IF (NEW.order_id, NEW.customer_id, NEW.currency, NEW.total_minor, NEW.fingerprint, NEW.placed_at, NEW.accepted_at)
      IS DISTINCT FROM
-     (OLD.order_id, OLD.customer_id, OLD.currency, OLD.total_minor, OLD.fingerprint, OLD.placed_at, OLD.accepted_at) THEN
+     (OLD.order_id, OLD.customer_id, OLD.currency, OLD.total_minor, OLD.fingerprint, OLD.placed_at, OLD.accepted_at)
+  THEN
     RAISE EXCEPTION 'the payload of an order never changes' USING ERRCODE = 'integrity_constraint_violation';
   END IF;
   RETURN NEW;

@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn every_statement_fits_the_data_api_and_does_something() {
         for statement in every_statement() {
-            assert!(statement.len() <= STATEMENT_BYTES_MAX, "too long: {:.60}", statement);
+            assert!(statement.len() <= STATEMENT_BYTES_MAX, "too long: {statement:.60}");
             let code = statement.lines().any(|line| !line.is_empty() && !line.starts_with("--"));
             assert!(code, "a statement without code: {statement:.60}");
             assert!(
