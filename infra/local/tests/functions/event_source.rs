@@ -79,18 +79,20 @@ async fn a_warm_function_gets_a_message_within_milliseconds() {
     let source = start(&bench, |_| {}).await;
     let mut latencies_us = Vec::new();
     for sent in 1..=60 {
-        bench.send(json!({"do": "ok"})).await;
+        // Before sending: when the sender has its answer, the function may have finished already.
         let began = clock::now();
+        bench.send(json!({"do": "ok"})).await;
         while source.figures().await.deleted < sent {
             assert!(began.elapsed() < Duration::from_secs(10), "message {sent} was not handled");
-            clock::sleep(Duration::from_micros(100)).await;
+            // Not a timer, whose ticks of a millisecond would be most of what is measured.
+            tokio::task::yield_now().await;
         }
         latencies_us.push(began.elapsed().as_micros());
     }
     latencies_us.sort_unstable();
     let median_us = latencies_us[latencies_us.len() / 2];
     println!(
-        "send to deleted, warm: median {median_us} us, worst {} us",
+        "before sending over HTTP to deleted, warm: median {median_us} us, worst {} us",
         latencies_us[latencies_us.len() - 1]
     );
     assert!(median_us < 20_000, "{median_us} us");
