@@ -1,7 +1,7 @@
 //! The event source: takes messages off a queue and hands them to a function in batches, as Lambda does.
 //!
 //! Five workers poll at first, each with one batch in flight; under load there are more, up to the maximum
-//! concurrency (see [`ramp`]). A worker long-polls, fills its batch, invokes, and deletes what the function's
+//! concurrency (see `ramp.rs`). A worker long-polls, fills its batch, invokes, and deletes what the function's
 //! answer says is done (see [`interpret`]). Whatever is not deleted comes back when its visibility timeout
 //! ends: receive counts and dead letters are the queue's business, not ours.
 
