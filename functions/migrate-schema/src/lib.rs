@@ -78,3 +78,23 @@ impl Handler {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Request;
+
+    #[track_caller]
+    fn check(payload: &str, dry_run: Option<bool>) {
+        let request = serde_json::from_str::<Option<Request>>(payload).ok();
+        assert_eq!(request.map(|request| request.unwrap_or_default().dry_run), dry_run, "{payload}");
+    }
+
+    #[test]
+    fn nothing_migrates_and_a_misspelt_wish_does_not() {
+        check("null", Some(false));
+        check("{}", Some(false));
+        check(r#"{"dry_run":true}"#, Some(true));
+        check(r#"{"dryRun":true}"#, None);
+        check(r#"{"dry_run":"yes"}"#, None);
+    }
+}

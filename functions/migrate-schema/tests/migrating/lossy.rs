@@ -1,7 +1,6 @@
 //! An HTTP client that loses one chosen call, on its way there or on its way back.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -22,19 +21,35 @@ pub(crate) enum Loss {
 #[derive(Debug, Clone)]
 pub(crate) struct Lossy {
     inner: SharedHttpClient,
-    call: usize,
-    loss: Loss,
-    calls: Arc<AtomicUsize>,
+    /// How many calls are let through before one is lost, and how that one is.
+    plan: Arc<Mutex<Option<(usize, Loss)>>>,
 }
 
 impl Lossy {
-    /// Loses call number `call`, counted from 0.
-    pub(crate) fn new(inner: SharedHttpClient, call: usize, loss: Loss) -> Self {
-        Self { inner, call, loss, calls: Arc::default() }
+    pub(crate) fn new(inner: SharedHttpClient) -> Self {
+        Self { inner, plan: Arc::default() }
     }
 
+    /// Loses one call, after `calls` others.
+    pub(crate) fn lose(&self, calls: usize, loss: Loss) {
+        *self.plan.lock().unwrap() = Some((calls, loss));
+    }
+
+    /// Whether that call was made.
     pub(crate) fn lost(&self) -> bool {
-        self.calls.load(Ordering::Relaxed) > self.call
+        self.plan.lock().unwrap().is_none()
+    }
+
+    /// Counts a call, and says how it is lost, if it is.
+    fn count(&self) -> Option<Loss> {
+        let mut plan = self.plan.lock().unwrap();
+        match plan.take()? {
+            (0, loss) => Some(loss),
+            (calls, loss) => {
+                *plan = Some((calls - 1, loss));
+                None
+            }
+        }
     }
 }
 
@@ -57,10 +72,8 @@ struct Connector {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        if self.wire.calls.fetch_add(1, Ordering::Relaxed) != self.wire.call {
-            return self.inner.call(request);
-        }
-        let answer = (self.wire.loss == Loss::Answer).then(|| self.inner.call(request));
+        let Some(loss) = self.wire.count() else { return self.inner.call(request) };
+        let answer = (loss == Loss::Answer).then(|| self.inner.call(request));
         HttpConnectorFuture::new(async move {
             if let Some(answer) = answer {
                 answer.await?;

@@ -13,12 +13,13 @@ mod stack;
 #[cfg(test)]
 mod tests {
     use std::sync::LazyLock;
+    use std::time::Duration;
 
     use migrate_schema::flow::{Error, Report, Task};
     use order_store::{Migration, migrations};
 
     use crate::lossy::Loss;
-    use crate::stack::Stack;
+    use crate::stack::{Stack, run_within};
 
     /// Three small ones, so that a run has few enough calls to lose each of them.
     fn small(second: &'static str) -> Vec<Migration> {
@@ -67,6 +68,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_run_that_waits_for_another_ends_in_time() {
+        let mut stack = Stack::new().await;
+        let other = stack.owner.transaction().await.unwrap();
+        // Creating the table is what the run does after it has the lock: it waits for this one to end.
+        other.execute(order_store::SCHEMA_MIGRATIONS, &[]).await.unwrap();
+        let ended = run_within(&stack.door, Duration::from_secs(4), &SMALL, Task::Apply).await;
+        let error = ended.unwrap_err();
+        assert!(matches!(&error, Error::OutOfTime { applied } if applied.is_empty()), "{error}");
+        other.rollback().await.unwrap();
+        assert_eq!(stack.run(&SMALL, Task::Apply).await.unwrap(), report(&[1, 2, 3], 0, 3, &[]));
+    }
+
+    #[tokio::test]
     async fn code_that_is_older_than_the_schema_leaves_it_alone() {
         let stack = Stack::new().await;
         stack.run(&SMALL, Task::Apply).await.unwrap();
@@ -80,6 +94,7 @@ mod tests {
         let changed: &'static [Migration] = small("CREATE TABLE other ()").leak();
         let error = stack.run(changed, Task::Apply).await.unwrap_err();
         assert!(matches!(error, Error::Changed { version: 2, .. }), "{error}");
+        assert_eq!(stack.open_transactions(), 0, "the lock is free at once");
         stack.owner.execute("DELETE FROM schema_migrations WHERE version = 2", &[]).await.unwrap();
         let error = stack.run(&SMALL, Task::Apply).await.unwrap_err();
         assert!(matches!(error, Error::Skipped { version: 2, .. }), "{error}");
@@ -96,21 +111,24 @@ mod tests {
         assert_eq!(stack.run(other, Task::Apply).await.unwrap(), report(&[2, 3], 1, 3, &[]));
     }
 
-    /// Loses the answer, or the request, of call number `call`, and expects that nobody notices.
-    async fn check_loss(call: usize, loss: Loss) -> bool {
-        let stack = Stack::losing(call, loss).await;
+    /// Loses the request, or the answer, of call number `call` of a run, and expects that it makes no difference.
+    /// Says whether the run had that many calls.
+    async fn check_loss(stack: &Stack, call: usize, loss: Loss) -> bool {
+        stack.owner.batch_execute("DROP TABLE IF EXISTS a, b, c, schema_migrations").await.unwrap();
+        stack.wire.lose(call, loss);
         let done = stack.run(&SMALL, Task::Apply).await;
         assert_eq!(done.unwrap(), report(&[1, 2, 3], 0, 3, &[]), "{loss:?} {call}");
         let rows = stack.owner.query("SELECT i FROM a", &[]).await.unwrap();
         assert_eq!(rows.len(), 1, "applied once: {loss:?} {call}");
-        stack.lost()
+        stack.wire.lost()
     }
 
     #[tokio::test]
     async fn whichever_call_is_lost_before_or_after_its_work_each_migration_is_applied_once() {
+        let stack = Stack::new().await;
         for loss in [Loss::Request, Loss::Answer] {
             let mut call = 0;
-            while check_loss(call, loss).await {
+            while check_loss(&stack, call, loss).await {
                 call += 1;
             }
             // Per migration: begin, lock, create, read, its statements, record, commit; then a last step that finds none.

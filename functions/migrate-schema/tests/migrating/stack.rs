@@ -11,7 +11,7 @@ use migrate_schema::flow::{Error, Report, Task, run};
 use order_store::Migration;
 use tokio_postgres::Client;
 
-use crate::lossy::{Loss, Lossy};
+use crate::lossy::Lossy;
 use crate::postgres::{Database, empty_database};
 
 const CLUSTER: &str = "arn:aws:rds:eu-central-1:000000000000:cluster:test";
@@ -21,22 +21,17 @@ const SECRET: &str = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:mi
 const AMPLE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Stack {
-    door: DataApi<SystemClock>,
+    pub(crate) door: DataApi<SystemClock>,
     pub(crate) owner: Client,
-    wire: Lossy,
-    _server: server::DataApi,
+    pub(crate) wire: Lossy,
+    server: server::DataApi,
 }
 
 impl Stack {
     pub(crate) async fn new() -> Self {
-        Self::losing(usize::MAX, Loss::Answer).await
-    }
-
-    /// A stack in which call number `call` is lost.
-    pub(crate) async fn losing(call: usize, loss: Loss) -> Self {
         let database = empty_database().await;
         let server = server::start(options(&database)).await.unwrap();
-        let wire = Lossy::new(data_api::http_client(), call, loss);
+        let wire = Lossy::new(data_api::http_client());
         let shared = aws_config::SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new("eu-central-1"))
@@ -49,18 +44,28 @@ impl Stack {
         let (cluster_arn, secret_arn) = (CLUSTER.to_owned(), SECRET.to_owned());
         let target = Target { cluster_arn, secret_arn, database: database.name().to_owned() };
         let door = DataApi::new(data_api::client(&shared), target, SystemClock, Random::seeded(7));
-        Self { door, owner: database.owner().await, wire, _server: server }
+        Self { door, owner: database.owner().await, wire, server }
     }
 
     pub(crate) async fn run(&self, migrations: &'static [Migration], task: Task) -> Result<Report, Error> {
-        let deadline = Deadline::after(&SystemClock, AMPLE);
-        run((&self.door, &SystemClock, &Random::seeded(7)), migrations, task, deadline).await
+        run_within(&self.door, AMPLE, migrations, task).await
     }
 
-    /// Whether the run had the call that was to be lost.
-    pub(crate) fn lost(&self) -> bool {
-        self.wire.lost()
+    /// Transactions that nobody has ended.
+    pub(crate) fn open_transactions(&self) -> u64 {
+        self.server.status().open_transactions
     }
+}
+
+/// A run that has so much time.
+pub(crate) async fn run_within(
+    door: &DataApi<SystemClock>,
+    time: Duration,
+    migrations: &'static [Migration],
+    task: Task,
+) -> Result<Report, Error> {
+    let deadline = Deadline::after(&SystemClock, time);
+    run((door, &SystemClock, &Random::seeded(7)), migrations, task, deadline).await
 }
 
 fn options(database: &Database) -> server::DataApiOptions {
