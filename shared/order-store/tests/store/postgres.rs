@@ -1,7 +1,8 @@
 //! A PostgreSQL of the tests' own: started once per process, one database per test, gone with the process.
 //!
 //! A small shell script runs the server and waits for the end of its standard input. That pipe closes however
-//! this process ends, also by SIGKILL, and then the script stops the server and removes its folder.
+//! this process ends, also by SIGKILL, and then the script, which other signals do not end, stops the server and removes
+//! its folder.
 
 use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::fs::chown;
@@ -25,7 +26,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// `$1` is the folder of the binaries (with a slash, or empty for the PATH), `$2` the server's own folder.
 /// Without fsync: what is tested here is what transactions see of each other, not what survives a power cut.
 const SCRIPT: &str = r#"
-trap '' INT
+trap '' INT TERM HUP
 cd "$2"
 "$1"initdb -D "$2/data" -U postgres --auth=trust --encoding=UTF8 --locale=C --no-sync >/dev/null || exit 1
 "$1"postgres -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c max_connections=50 -c deadlock_timeout=100ms &
