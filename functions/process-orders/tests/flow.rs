@@ -1,5 +1,6 @@
 //! The flow over doors that answer as told: what servers cannot easily be made to do (answer for half a batch, refuse a
 //! queue, panic). What it does with real ones is tested in `tests/flow` of the workspace.
+#![cfg(test)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
