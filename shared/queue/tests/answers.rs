@@ -1,5 +1,6 @@
 //! Batches in, responses out: what `run` and `answer` promise, through the public door, with queues that record what
 //! they are told. The same promises over a real queue are tested in `tests/flow`.
+#![cfg(test)]
 
 use std::cell::RefCell;
 use std::sync::Mutex;

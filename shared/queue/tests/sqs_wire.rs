@@ -1,5 +1,6 @@
 //! The SQS door on the wire: what it sends, and what it makes of partial, failed and missing answers. Canned answers
 //! come from a loopback server, because a healthy queue cannot be told to fail one entry of a batch.
+#![cfg(test)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
