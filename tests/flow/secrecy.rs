@@ -4,12 +4,20 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-use crate::shop::{CURRY, Shop, order, record};
+use crate::shop::{CURRY, LONG_LIMIT, Shop, order, order_with_card, payment_request, record};
 
 /// What must never come out, each put where a careless shop might put it.
-const CANARIES: [&str; 5] =
-    ["4242424242424242", "Canary Bird", "canary@example.com", "12 Canary Lane", "tok_canary_secret"];
+const CANARIES: [&str; 6] = [
+    "4242424242424242",
+    "Canary Bird",
+    "canary@example.com",
+    "12 Canary Lane",
+    "tok_canary_secret",
+    "sk_test_local", // The key that the functions show the provider of a local stack.
+];
 
 /// Bodies that hold canaries: as unknown fields of a good order, in a bad one, and in what is no JSON.
 fn bodies() -> Vec<String> {
@@ -68,5 +76,58 @@ async fn canaries_are_found_in_no_log_line_attribute_or_key() {
       SELECT CAST(o AS text) FROM orders o UNION ALL SELECT CAST(h AS text) FROM order_history h
       UNION ALL SELECT CAST(x AS text) FROM outbox x UNION ALL SELECT CAST(p AS text) FROM payments p) AS t";
     assert_silent("the database", &shop.sql.query_one(rows, &[]).await.unwrap().get::<_, String>(0));
+    shop.close().await;
+}
+
+/// Everything that Redis holds, keys and values, as text.
+async fn redis_content(shop: &Shop) -> String {
+    let address = shop.stack.redis_url.strip_prefix("redis://").unwrap().trim_end_matches('/').to_owned();
+    let mut link = TcpStream::connect(address).await.unwrap();
+    let script = "local all = {} for _, k in ipairs(redis.call('KEYS', '*')) do all[#all + 1] = k \
+                  if redis.call('TYPE', k).ok == 'string' then all[#all + 1] = redis.call('GET', k) end end return all";
+    let command =
+        format!("*3\r\n$4\r\nEVAL\r\n${}\r\n{script}\r\n$1\r\n0\r\n*1\r\n$4\r\nQUIT\r\n", script.len());
+    link.write_all(command.as_bytes()).await.unwrap();
+    let mut content = Vec::new();
+    link.read_to_end(&mut content).await.unwrap();
+    String::from_utf8_lossy(&content).into_owned()
+}
+
+#[tokio::test]
+async fn canaries_are_found_nowhere_when_orders_are_paid_declined_and_doubted() {
+    let shop = Shop::open().await;
+    let faults = ["error_500_with_effect", "half_body", "error_503"]
+        .map(|kind| harness::sandbox::fault_times(kind, "authorize", 1));
+    harness::sandbox::set_faults(&shop.stack, 1, &faults).await.unwrap();
+    shop.let_everything_flow().await;
+    shop.send(&bodies()).await;
+    let poor = order_with_card("poor", "pm_card_chargeDeclined")
+        .replace("\"c_8f2\"", "\"c_8f2\",\"note\":\"Canary Bird\"");
+    shop.send(&[poor, order("rich", CURRY, 1)]).await;
+    let request = payment_request("nobody", 1)
+        .replace("\"attemptNo\":1", "\"attemptNo\":1,\"note\":\"tok_canary_secret\"");
+    shop.invoke_function("settle-payments", vec![record(0, Some(&request)), record(1, Some(CANARIES[0]))])
+        .await;
+    shop.wait_up_to(LONG_LIMIT, "paid and declined orders", async |shop| {
+        shop.confirmed().await == 2
+            && shop.orders().await.get("poor").is_some_and(|end| end.contains("declined"))
+    })
+    .await;
+    for function in ["process-orders", "settle-payments", "reconcile-orders"] {
+        let log = shop.stack.log_dir.join(format!("{function}.log"));
+        // Its first run may not be over yet.
+        let written = async |_: &Shop| fs::read_to_string(&log).is_ok_and(|text| !text.is_empty());
+        shop.wait_for("something to be silent about", written).await;
+        assert_silent(function, &fs::read_to_string(&log).unwrap());
+    }
+    assert_silent("the metrics", &serde_json::to_string(&shop.stack.status().await.unwrap()).unwrap());
+    for queue in ["quarantine", "payments", "order-events"] {
+        for message in shop.stack.sqs().peek(shop.stack.queue(queue).unwrap(), 1000).await.unwrap() {
+            assert_silent(queue, &format!("{:?}", message.attributes));
+        }
+    }
+    let redis = redis_content(&shop).await;
+    assert!(redis.contains("pay"), "the gate must have something to be silent about: {redis}");
+    assert_silent("Redis", &redis);
     shop.close().await;
 }

@@ -1,8 +1,9 @@
 //! A shop for tests: a stack with four kits on the shelf, and short ways to order and to look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use harness::sandbox::{self, Ledger};
 use harness::stack::{Stack, StackOptions, poll_until};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -10,6 +11,10 @@ use tokio_postgres::Client;
 
 /// The most that anything in these tests may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+
+/// The most that an order may take to its end when something was in its way: a killed function's message comes back
+/// after 12 s, and each receive after the first waits at random for up to twice as long as the one before.
+pub(crate) const LONG_LIMIT: Duration = Duration::from_secs(90);
 
 /// The SKU, price in minor units and stock of each kit.
 const KITS: [(&str, i64, i64); 4] =
@@ -37,7 +42,8 @@ pub(crate) struct Answer {
 }
 
 impl Shop {
-    /// Opens a shop whose queues invoke nobody: tests invoke, unless they [`Shop::let_orders_flow`].
+    /// Opens a shop whose queues and clock invoke nobody: tests invoke, unless they [`Shop::let_orders_flow`] or
+    /// [`Shop::let_everything_flow`].
     pub(crate) async fn open() -> Self {
         Self::open_with(StackOptions::default()).await
     }
@@ -46,7 +52,12 @@ impl Shop {
     pub(crate) async fn open_with(options: StackOptions) -> Self {
         let postgres_url = options.postgres_url.clone().or(Some(shared_postgres().await));
         let stack = Stack::start(StackOptions { postgres_url, ..options }).await.unwrap();
-        stack.control("PUT", "/event-sources/process-orders", &json!({"enabled": false})).await.unwrap();
+        let nothing = json!({"enabled": false});
+        for invoker in
+            ["event-sources/process-orders", "event-sources/settle-payments", "schedules/reconcile-orders"]
+        {
+            stack.control("PUT", &format!("/{invoker}"), &nothing).await.unwrap();
+        }
         let sql = stack.sql().await.unwrap();
         for (sku, price_minor, available) in KITS {
             let active = sku != "kit-retired-2p";
@@ -62,9 +73,30 @@ impl Shop {
         Self { stack, sql }
     }
 
-    /// Lets the orders queue invoke the function.
+    /// Lets the orders queue invoke the function that accepts orders; their payments stay requested.
     pub(crate) async fn let_orders_flow(&self) {
-        self.stack.control("PUT", "/event-sources/process-orders", &json!({"enabled": true})).await.unwrap();
+        self.enable("event-sources/process-orders").await;
+    }
+
+    /// Lets the payments queue invoke the function that settles payments.
+    pub(crate) async fn let_payments_flow(&self) {
+        self.enable("event-sources/settle-payments").await;
+    }
+
+    /// Lets the clock invoke the reconciler, every second.
+    pub(crate) async fn let_the_reconciler_run(&self) {
+        self.enable("schedules/reconcile-orders").await;
+    }
+
+    /// Lets queues and clock invoke everything.
+    pub(crate) async fn let_everything_flow(&self) {
+        self.let_orders_flow().await;
+        self.let_payments_flow().await;
+        self.let_the_reconciler_run().await;
+    }
+
+    async fn enable(&self, invoker: &str) {
+        self.stack.control("PUT", &format!("/{invoker}"), &json!({"enabled": true})).await.unwrap();
     }
 
     /// Invokes the function with these bodies as one batch, as the event source would: message ids m0, m1 …
@@ -73,9 +105,21 @@ impl Shop {
         self.invoke(records).await
     }
 
-    /// Invokes the function with these records.
+    /// Invokes the function that accepts orders with these records.
     pub(crate) async fn invoke(&self, records: Vec<Value>) -> Answer {
-        let response = self.stack.invoke("process-orders", &json!({ "Records": records })).await.unwrap();
+        self.invoke_function("process-orders", records).await
+    }
+
+    /// Invokes the function that settles payments with requests for the first attempts of these orders, as one batch.
+    pub(crate) async fn settle(&self, orders: &[String]) -> Answer {
+        let records =
+            orders.iter().enumerate().map(|(n, id)| record(n, Some(&payment_request(id, 1)))).collect();
+        self.invoke_function("settle-payments", records).await
+    }
+
+    /// Invokes a function with these records.
+    pub(crate) async fn invoke_function(&self, function: &str, records: Vec<Value>) -> Answer {
+        let response = self.stack.invoke(function, &json!({ "Records": records })).await.unwrap();
         let failures = response["batchItemFailures"].as_array().cloned().unwrap_or_default();
         Answer {
             failed: failures
@@ -118,6 +162,69 @@ impl Shop {
         orders
     }
 
+    /// Sends these bodies to the orders queue.
+    pub(crate) async fn send(&self, bodies: &[String]) {
+        for body in bodies {
+            self.stack.send_order(body, "").await.unwrap();
+        }
+    }
+
+    /// How many orders are confirmed.
+    pub(crate) async fn confirmed(&self) -> i64 {
+        self.number("SELECT count(*) FROM orders WHERE status = 'confirmed'").await
+    }
+
+    /// The provider's ledger.
+    pub(crate) async fn ledger(&self) -> Ledger {
+        sandbox::ledger(&self.stack).await.unwrap()
+    }
+
+    /// How many calls the provider has got.
+    pub(crate) async fn provider_calls(&self) -> u64 {
+        sandbox::figures(&self.stack).await.unwrap().calls_total
+    }
+
+    /// Types of the published events by order, sorted; an event that was published twice under one id is there once.
+    pub(crate) async fn events(&self) -> BTreeMap<String, Vec<String>> {
+        let held = self.stack.sqs().peek(self.stack.queue("order-events").unwrap(), 10_000).await.unwrap();
+        let mut ids: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for message in held {
+            let event: Value = serde_json::from_str(&message.body).unwrap();
+            let order = event["data"]["orderId"].as_str().unwrap().to_owned();
+            ids.entry(order).or_default().insert(event["id"].as_str().unwrap().to_owned());
+        }
+        let kind = |id: String| id.rsplit(':').nth(1).unwrap().to_owned();
+        ids.into_iter().map(|(order, ids)| (order, ids.into_iter().map(kind).collect())).collect()
+    }
+
+    /// Asserts that every order is confirmed and paid exactly once, by the rows and by the provider's ledger, and that
+    /// nothing is held, nothing is a dead letter, and the stock adds up.
+    pub(crate) async fn assert_all_paid_once(&self, orders: usize) {
+        let expected = i64::try_from(orders).unwrap();
+        assert_eq!(self.confirmed().await, expected);
+        let captured = "SELECT count(*) FROM payments WHERE status = 'captured' AND payment_id IS NOT NULL";
+        assert_eq!(self.number(captured).await, expected);
+        let rows =
+            self.sql.query("SELECT order_id, total_minor FROM orders WHERE status = 'confirmed'", &[]).await;
+        let totals: BTreeMap<String, i64> =
+            rows.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect();
+        let ledger = self.ledger().await;
+        let charged: BTreeMap<String, i64> = ledger
+            .orders
+            .iter()
+            .filter(|(_, charges)| charges.captures > 0)
+            .map(|(id, charges)| (id.clone(), charges.captured_minor))
+            .collect();
+        assert_eq!(charged, totals, "what was charged is what was ordered, each once");
+        assert_eq!(ledger.double_captures, [""; 0]);
+        assert_eq!(ledger.orphan_holds, [""; 0]);
+        let status = self.stack.status().await.unwrap();
+        for queue in ["orders-dlq", "payments-dlq"] {
+            assert_eq!(status.depth(queue).total(), 0, "{queue}");
+        }
+        self.assert_stock_adds_up().await;
+    }
+
     /// Asserts that available = adjusted − reserved − sold for every kit, and that none is below zero.
     #[track_caller]
     pub(crate) fn assert_stock_adds_up(&self) -> impl Future<Output = ()> {
@@ -131,8 +238,27 @@ impl Shop {
     }
 
     /// Waits until the condition holds.
-    pub(crate) async fn wait_for(&self, what: &str, mut holds: impl AsyncFnMut(&Self) -> bool) {
-        poll_until(what, LIMIT, async || Ok(holds(self).await)).await.unwrap();
+    pub(crate) async fn wait_for(&self, what: &str, holds: impl AsyncFnMut(&Self) -> bool) {
+        self.wait_up_to(LIMIT, what, holds).await;
+    }
+
+    /// Waits until so many orders are confirmed and nothing is held at the provider, for as long as trouble may take.
+    pub(crate) async fn wait_for_payment_of(&self, orders: usize) {
+        let orders = i64::try_from(orders).unwrap();
+        self.wait_up_to(LONG_LIMIT, "all orders confirmed", async |shop| shop.confirmed().await == orders)
+            .await;
+        self.wait_up_to(LONG_LIMIT, "no hold left", async |shop| shop.ledger().await.orphan_holds.is_empty())
+            .await;
+    }
+
+    /// Waits for at most so long until the condition holds.
+    pub(crate) async fn wait_up_to(
+        &self,
+        limit: Duration,
+        what: &str,
+        mut holds: impl AsyncFnMut(&Self) -> bool,
+    ) {
+        poll_until(what, limit, async || Ok(holds(self).await)).await.unwrap();
     }
 
     /// Ends the stack in good order.
@@ -155,6 +281,28 @@ pub(crate) fn record(n: usize, body: Option<&str>) -> Value {
         "messageId": format!("m{n}"), "receiptHandle": format!("r{n}"), "body": body, "eventSource": "aws:sqs",
         "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1700000000000"}, "messageAttributes": {},
     })
+}
+
+/// A `payment.requested.v1`, as the function that accepts orders publishes it.
+pub(crate) fn payment_request(order_id: &str, attempt_no: i32) -> String {
+    json!({
+        "specversion": "1.0", "id": format!("{order_id}:payment.requested.v1:{attempt_no}"), "source": "orderflow",
+        "type": "payment.requested.v1", "time": "2026-11-23T10:15:00.123Z", "datacontenttype": "application/json",
+        "data": {"orderId": order_id, "attemptNo": attempt_no},
+    })
+    .to_string()
+}
+
+/// As [`order`] of one kit, to be paid with this card.
+pub(crate) fn order_with_card(order_id: &str, card: &str) -> String {
+    let mut event: Value = serde_json::from_str(&order(order_id, CURRY, 1)).unwrap();
+    event["data"]["payment"]["methodRef"] = json!(card);
+    event.to_string()
+}
+
+/// The ids `prefix`-0 to `prefix`-`count - 1`.
+pub(crate) fn ids(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{prefix}-{n}")).collect()
 }
 
 /// An `order.placed.v1` for `quantity` kits at the catalog's price, which adds up.

@@ -28,9 +28,15 @@ async fn demo(arguments: &[&str]) -> (Option<i32>, Value) {
 async fn a_sound_run_passes() {
     let (code, report) = demo(&[]).await;
     assert_eq!(code, Some(0), "{report}");
-    for figure in ["lost", "mismatched", "unfinished", "dead_lettered", "double_charged"] {
+    for figure in ["lost", "mismatched", "unfinished", "dead_lettered", "double_charged", "orphan_holds"] {
         assert_eq!(report[figure], 0, "{report}");
     }
+    assert!(report["confirmed"].as_u64().unwrap() > 80, "{report}");
+    let rejected: u64 = report["rejected"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    let ends = report["confirmed"].as_u64().unwrap() + rejected + report["quarantined"].as_u64().unwrap();
+    assert_eq!(report["sent"].as_u64().unwrap(), ends, "{report}");
+    assert!(report["data_api_calls_per_batch"]["settle-payments"].as_f64().unwrap() >= 1.0, "{report}");
+    assert!(report["confirmed_ms"]["p50"].as_f64() > report["provider_ms"]["p50"].as_f64(), "{report}");
 }
 
 /// A demo with this defect planted must fail, and count it under `figure`.
@@ -53,4 +59,19 @@ async fn a_mismatched_order_fails_the_verdict() {
 #[tokio::test]
 async fn an_unfinished_order_fails_the_verdict() {
     check("unfinished", "unfinished").await;
+}
+
+#[tokio::test]
+async fn an_order_charged_twice_fails_the_verdict() {
+    check("double-charge", "double_charged").await;
+}
+
+#[tokio::test]
+async fn money_held_for_nothing_fails_the_verdict() {
+    check("orphan-hold", "orphan_holds").await;
+}
+
+#[tokio::test]
+async fn another_amount_than_the_total_fails_the_verdict() {
+    check("mismatched-charge", "mismatched").await;
 }

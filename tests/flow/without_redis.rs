@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::shop::{CURRY, SCARCE, Shop, order, order_at};
+use crate::shop::{CURRY, SCARCE, Shop, order, order_at, ten_orders};
 
 /// A bit of everything: accepted, rejected by price, by stock and by SKU.
 fn mixed(prefix: &str) -> Vec<String> {
@@ -49,5 +49,19 @@ async fn a_function_that_starts_without_redis_accepts_orders() {
     redis(&shop, "kill").await;
     assert_eq!(shop.batch(&mixed("from-the-start")).await.failed, [""; 0]);
     assert_eq!(outcomes(&shop, "from-the-start").await["-plain"], "accepted");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn payments_go_on_with_redis_gone_frozen_and_back() {
+    let shop = Shop::open().await;
+    shop.let_everything_flow().await;
+    let troubles = [("kill", "gone"), ("start", "back"), ("freeze", "frozen"), ("thaw", "thawed")];
+    for (paid, (trouble, run)) in (1..).zip(troubles) {
+        redis(&shop, trouble).await;
+        shop.send(&ten_orders(run)).await;
+        shop.wait_for_payment_of(10 * paid).await;
+    }
+    shop.assert_all_paid_once(40).await;
     shop.close().await;
 }

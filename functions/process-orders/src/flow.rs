@@ -11,19 +11,20 @@ use aws_lambda_events::event::sqs::SqsBatchResponse;
 use backoff::{Clock, Deadline, Random};
 use catalog::{CatalogReader, Lookup};
 use order::Sku;
-use order_store::{AcceptOrder, Accepted, OrderStore};
+use order_store::{AcceptOrder, Accepted, OrderStore, SentEvents};
 use queue::{
     Answering, Batch, Limits, Note, Notes, Outcome, Queue, QueueUrl, Queues, Record, Suspect, answer, run,
 };
 
 use crate::decode::{Decoded, decode};
+use crate::events;
 use crate::payment;
 use crate::pricing::{contradicted, price_all};
 use crate::report::Report;
 use crate::verdict::{NO_ANSWER, after_failure, outcome_of};
 
 /// Everything the flow touches, as values: the real services, or their in-memory twins.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Doors<S, C, Q, K> {
     /// Aurora, behind the Data API.
     pub store: S,
@@ -39,6 +40,10 @@ pub struct Doors<S, C, Q, K> {
     pub queues: Queues,
     /// Takes the payment requests of accepted orders.
     pub payments: QueueUrl,
+    /// Takes what others are told of orders.
+    pub order_events: QueueUrl,
+    /// What was published and is not yet marked as sent.
+    pub sent: SentEvents,
 }
 
 /// The least time in which a group of records can be looked up, committed and published.
@@ -105,9 +110,13 @@ where
         let (orders, mut ends) = decode_all(&records);
         if !orders.is_empty() {
             let lookup = self.doors.catalog.look_up(&skus(&orders), self.deadline).await;
-            match self.doors.store.accept(&rows(&orders), self.deadline).await {
+            let sent = self.doors.sent.take();
+            match self.doors.store.accept(&rows(&orders), &sent, self.deadline).await {
                 Ok(answers) => ends.extend(self.committed(&records, &orders, &lookup, answers).await),
-                Err(error) => ends.extend(after_failure(&self.doors.random, &orders, &error)?),
+                Err(error) => {
+                    self.doors.sent.add(sent);
+                    ends.extend(after_failure(&self.doors.random, &orders, &error)?);
+                }
             }
         }
         self.note_unfinished(&records, &orders, &ends);
@@ -127,7 +136,8 @@ where
         }
     }
 
-    /// The database has answered: publishes payment requests and turns its verdicts into outcomes, by position.
+    /// The database has answered: publishes payment requests and events, and turns its verdicts into outcomes, by
+    /// position.
     async fn committed(
         &self,
         records: &[&Record],
@@ -140,7 +150,10 @@ where
         for sku in contradicted(&price_all(orders, lookup), &answers) {
             self.doors.catalog.forget(&sku);
         }
-        let unpublished = payment::publish(self.doors, self.deadline, orders, &answers).await;
+        let (unpublished, ()) = tokio::join!(
+            payment::publish(self.doors, self.deadline, orders, &answers),
+            events::publish(self.doors, self.deadline, orders, &answers),
+        );
         answers
             .iter()
             .map(|answer| (answer.record_no, outcome_of(answer, unpublished.contains(&answer.order_id))))

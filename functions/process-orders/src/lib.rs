@@ -3,6 +3,7 @@
 //! Read [`flow`] first; it is the whole story. This file connects it to the real services and to Lambda.
 
 mod decode;
+mod events;
 pub mod flow;
 mod payment;
 mod pricing;
@@ -19,7 +20,7 @@ use backoff::{Clock, Deadline, Random, SystemClock};
 use catalog::{Catalog, RedisSettings};
 use data_api::DataApi;
 use lambda_runtime::Error;
-use order_store::Aurora;
+use order_store::{Aurora, SentEvents};
 use queue::{Batch, Queues, Sqs};
 
 use crate::flow::{Doors, process};
@@ -65,6 +66,8 @@ impl Handler {
             random,
             queues: Queues { source: settings.orders, quarantine: settings.quarantine },
             payments: settings.payments,
+            order_events: settings.order_events,
+            sent: SentEvents::default(),
         };
         warm_up(&doors, &data_api).await;
         let started = AtomicBool::new(false);

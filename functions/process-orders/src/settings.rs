@@ -17,6 +17,8 @@ pub struct Settings {
     pub orders: QueueUrl,
     /// Takes payment requests.
     pub payments: QueueUrl,
+    /// Takes what others are told of orders.
+    pub order_events: QueueUrl,
     /// Takes what names no order.
     pub quarantine: QueueUrl,
     /// The function's configured timeout: the deadline where the host announces none (`cargo lambda watch`).
@@ -44,6 +46,7 @@ impl Settings {
         let redis_url = variables.secret_url("ORDERFLOW_REDIS_URL");
         let orders = variables.url("ORDERFLOW_ORDERS_QUEUE_URL");
         let payments = variables.url("ORDERFLOW_PAYMENTS_QUEUE_URL");
+        let order_events = variables.url("ORDERFLOW_ORDER_EVENTS_QUEUE_URL");
         let quarantine = variables.url("ORDERFLOW_QUARANTINE_QUEUE_URL");
         let timeout = variables.millis("ORDERFLOW_TIMEOUT_MS");
         variables.finish()?;
@@ -52,6 +55,7 @@ impl Settings {
             redis_url,
             orders: QueueUrl(orders),
             payments: QueueUrl(payments),
+            order_events: QueueUrl(order_events),
             quarantine: QueueUrl(quarantine),
             timeout,
         })

@@ -10,7 +10,7 @@ use backoff::{Deadline, ManualClock, Random};
 use catalog::{CatalogReader, Lookup};
 use data_api::Error;
 use order::{Known, OrderStatus, RejectReason, Sku};
-use order_store::{AcceptOrder, Accepted, OrderStore, Verdict};
+use order_store::{AcceptOrder, Accepted, OrderStore, SentEvents, Verdict};
 use process_orders::flow::{Doors, process};
 use process_orders::report::Report;
 use queue::{Batch, NotPublished, Outgoing, Queue, QueueUrl, Queues, Record, VisibilityChange};
@@ -20,12 +20,25 @@ use queue::{Batch, NotPublished, Outgoing, Queue, QueueUrl, Queues, Record, Visi
 struct Store {
     verdicts: BTreeMap<&'static str, Verdict>,
     panics_on: Option<&'static str>,
+    /// The call of this number fails, counted from 0.
+    fails_at: Option<usize>,
     calls: Mutex<Vec<usize>>,
+    /// The ids handed to each call, to be marked as sent.
+    sent: Mutex<Vec<Vec<String>>>,
 }
 
 impl OrderStore for Store {
-    async fn accept(&self, batch: &[AcceptOrder], _: Deadline) -> Result<Vec<Accepted>, Error> {
+    async fn accept(
+        &self,
+        batch: &[AcceptOrder],
+        sent: &[String],
+        _: Deadline,
+    ) -> Result<Vec<Accepted>, Error> {
         self.calls.lock().unwrap().push(batch.len());
+        self.sent.lock().unwrap().push(sent.to_vec());
+        if self.fails_at.is_some_and(|number| number + 1 == self.calls.lock().unwrap().len()) {
+            return Err(Error::NoRegion);
+        }
         let ids: Vec<&str> = batch.iter().map(|order| order.order_id.as_str()).collect();
         assert!(!self.panics_on.is_some_and(|id| ids.contains(&id)), "planted panic");
         Ok(batch
@@ -72,7 +85,15 @@ impl CatalogReader for Shelf {
 #[derive(Default)]
 struct Queuing {
     refuses: Option<&'static str>,
-    published: Mutex<Vec<(String, String)>>,
+    published: Mutex<Vec<Published>>,
+}
+
+/// A message that a queue took.
+#[derive(Debug, Clone, PartialEq)]
+struct Published {
+    to: String,
+    body: String,
+    attributes: Vec<(&'static str, String)>,
 }
 
 impl Queue for Queuing {
@@ -87,10 +108,8 @@ impl Queue for Queuing {
             return vec![refused; messages.len()];
         }
         let results = vec![Ok(()); messages.len()];
-        self.published
-            .lock()
-            .unwrap()
-            .extend(messages.into_iter().map(|message| (to.0.clone(), message.body)));
+        let published = |Outgoing { body, attributes }| Published { to: to.0.clone(), body, attributes };
+        self.published.lock().unwrap().extend(messages.into_iter().map(published));
         results
     }
 
@@ -103,12 +122,29 @@ struct Ran {
     failed: Vec<String>,
     report: Report,
     calls: Vec<usize>,
+    sent: Vec<Vec<String>>,
     forgotten: Vec<String>,
-    published: Vec<(String, String)>,
+    published: Vec<Published>,
+}
+
+impl Ran {
+    /// The bodies that this queue took.
+    fn bodies(&self, queue: &str) -> Vec<&str> {
+        self.published
+            .iter()
+            .filter(|message| message.to == queue)
+            .map(|message| message.body.as_str())
+            .collect()
+    }
 }
 
 /// Processes records that hold these orders, message id = order id.
 fn process_all(store: Store, queue: Queuing, order_ids: &[&str]) -> Ran {
+    process_batches(store, queue, &[order_ids])
+}
+
+/// Processes batches by one instance, one after the other; what is told of records is of the last one.
+fn process_batches(store: Store, queue: Queuing, batches: &[&[&str]]) -> Ran {
     let url = |name: &str| QueueUrl(name.to_owned());
     let doors = Doors {
         store,
@@ -118,15 +154,23 @@ fn process_all(store: Store, queue: Queuing, order_ids: &[&str]) -> Ran {
         random: Random::seeded(1),
         queues: Queues { source: url("orders"), quarantine: url("quarantine") },
         payments: url("payments"),
+        order_events: url("order-events"),
+        sent: SentEvents::default(),
     };
-    let batch = Batch { records: order_ids.iter().map(|id| record(id)).collect() };
-    let deadline = Deadline::after(&doors.clock, Duration::from_secs(10));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let (response, report) = runtime.block_on(process(&doors, &batch, deadline));
+    let (mut failed, mut report) = (Vec::new(), Report::default());
+    for order_ids in batches {
+        let batch = Batch { records: order_ids.iter().map(|id| record(id)).collect() };
+        let deadline = Deadline::after(&doors.clock, Duration::from_secs(10));
+        let (response, of_batch) = runtime.block_on(process(&doors, &batch, deadline));
+        failed = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
+        report = of_batch;
+    }
     Ran {
-        failed: response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect(),
+        failed,
         report,
         calls: doors.store.calls.into_inner().unwrap(),
+        sent: doors.store.sent.into_inner().unwrap(),
         forgotten: doors.catalog.forgotten.into_inner().unwrap().iter().map(ToString::to_string).collect(),
         published: doors.queue.published.into_inner().unwrap(),
     }
@@ -161,15 +205,15 @@ fn check(verdict: Verdict, failed: bool, published_to: &[&str]) {
     let store = Store { verdicts: BTreeMap::from([("one", verdict)]), ..Store::default() };
     let ran = process_all(store, Queuing::default(), &["one"]);
     assert_eq!(!ran.failed.is_empty(), failed);
-    let queues: Vec<&str> = ran.published.iter().map(|(queue, _)| queue.as_str()).collect();
+    let queues: Vec<&str> = ran.published.iter().map(|message| message.to.as_str()).collect();
     assert_eq!(queues, published_to);
 }
 
 #[test]
 fn each_verdict_of_the_database_has_one_end() {
-    check(Verdict::Accepted, false, &["payments"]);
+    check(Verdict::Accepted, false, &["payments", "order-events"]);
     check(Verdict::Known, false, &["payments"]);
-    check(Verdict::Rejected(RejectReason::OutOfStock), false, &[]);
+    check(Verdict::Rejected(RejectReason::OutOfStock), false, &["order-events"]);
     check(Verdict::Canceled, false, &[]);
     check(Verdict::IdReused, false, &["quarantine"]);
     check(Verdict::Refused { sqlstate: "23514".to_owned() }, false, &["quarantine"]);
@@ -201,7 +245,55 @@ fn a_panic_in_the_call_is_pinned_on_its_order() {
 #[test]
 fn a_payment_request_carries_the_trace_of_its_order() {
     let ran = process_all(Store::default(), Queuing::default(), &["a"]);
-    assert!(ran.published[0].1.contains("0af7651916cd43dd8448eb211c80319c"));
+    assert!(ran.bodies("payments")[0].contains("0af7651916cd43dd8448eb211c80319c"));
+}
+
+#[test]
+fn an_event_carries_its_rows_id_and_the_trace_of_its_order() {
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let rejected = BTreeMap::from([("b", Verdict::Rejected(RejectReason::OutOfStock))]);
+    let ran = process_all(Store { verdicts: rejected, ..Store::default() }, Queuing::default(), &["a", "b"]);
+    let event = |id: &str, kind: &str, data: &str| {
+        format!(
+            r#"{{"specversion":"1.0","id":"{id}","source":"orderflow","type":"{kind}","time":"1970-01-01T00:00:05Z","datacontenttype":"application/json","traceparent":"{trace}","data":{data}}}"#
+        )
+    };
+    let expected = [
+        event("a:order.accepted.v1:1", "order.accepted.v1", r#"{"orderId":"a","customerId":"c_1"}"#),
+        event(
+            "b:order.rejected.v1:1",
+            "order.rejected.v1",
+            r#"{"orderId":"b","customerId":"c_1","reason":"out_of_stock"}"#,
+        ),
+    ];
+    assert_eq!(ran.bodies("order-events"), expected);
+    let attributes = ran.published.last().map(|message| message.attributes.clone());
+    assert_eq!(attributes, Some(vec![("traceparent", trace.to_owned())]));
+}
+
+#[test]
+fn the_next_commit_marks_what_was_published_and_none_after_it() {
+    let ran = process_batches(Store::default(), Queuing::default(), &[&["a", "b"], &["c"], &["d"]]);
+    let ids = |orders: &[&str]| -> Vec<String> {
+        orders.iter().map(|order| format!("{order}:order.accepted.v1:1")).collect()
+    };
+    assert_eq!(ran.sent, [ids(&[]), ids(&["a", "b"]), ids(&["c"])]);
+}
+
+#[test]
+fn what_a_failed_commit_did_not_mark_the_next_one_does() {
+    let store = Store { fails_at: Some(1), ..Store::default() };
+    let ran = process_batches(store, Queuing::default(), &[&["a"], &["c"], &["c"]]);
+    assert_eq!(ran.sent[1..], [["a:order.accepted.v1:1"], ["a:order.accepted.v1:1"]]);
+}
+
+#[test]
+fn an_event_that_its_queue_does_not_take_fails_no_order_and_is_not_marked() {
+    let refusing = Queuing { refuses: Some("order-events"), ..Queuing::default() };
+    let ran = process_batches(Store::default(), refusing, &[&["a", "b"], &["c"]]);
+    assert_eq!(ran.failed, [""; 0]);
+    assert_eq!(ran.sent, [[""; 0], [""; 0]]);
+    assert_eq!(ran.bodies("payments").len(), 3);
 }
 
 #[test]

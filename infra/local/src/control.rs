@@ -2,11 +2,13 @@
 //!
 //! | request | does |
 //! |---|---|
-//! | `GET /status` | figures of queues, functions, event sources, SQS and Data API calls |
+//! | `GET /status` | figures of queues, functions, event sources, schedules, SQS, Data API and payment calls |
 //! | `POST /functions` `{name, command: […], timeout_ms?, environment?, cap?, idle_ms?}` | hosts one more function |
 //! | `PUT /functions/{name}` `{throttle?, cold_start_delay_ms?}` | faults of a function |
 //! | `POST /functions/{name}/kill\|freeze\|thaw` | to a busy instance, else any; answers `{pid}` |
 //! | `PUT /event-sources/{function}` `{enabled?, invoke_url?}` | polling on or off; another host, `null` for ours |
+//! | `PUT /schedules/{function}` `{enabled}` | whether the clock invokes it |
+//! | `POST /schedules/{function}/run` | runs it now; answers what it answers, 429 at its cap, 502 when it fails |
 //! | `PUT /data-api` `{rtt_ms?, faults?: […]}` | round trip and failures to come |
 //! | `POST /redis/kill\|start\|freeze\|thaw` | to the cache |
 //! | `POST /shutdown` | ends the stack |
@@ -31,6 +33,7 @@ use crate::{
     error::Error,
     event_source::Target,
     lambda_host::{FunctionSpec, Nudge},
+    scheduler::Schedule,
     stack::Parts,
 };
 
@@ -42,6 +45,8 @@ pub fn serve(listener: TcpListener, parts: Arc<Parts>) {
         .route("/functions/{name}", put(set_faults))
         .route("/functions/{name}/{nudge}", post(nudge))
         .route("/event-sources/{function}", put(set_event_source))
+        .route("/schedules/{function}", put(set_schedule))
+        .route("/schedules/{function}/run", post(run_schedule))
         .route("/data-api", put(set_data_api))
         .route("/redis/{action}", post(redis))
         .route("/shutdown", post(shutdown))
@@ -72,7 +77,9 @@ async fn status(State(parts): State<Arc<Parts>>) -> Answer {
         "queues": queues,
         "functions": parts.host.figures(),
         "event_sources": sources,
+        "schedules": parts.schedules.iter().map(|(name, of)| (name, of.figures())).collect::<BTreeMap<_, _>>(),
         "sqs": { "calls": parts.sqs.calls() },
+        "sandbox": parts.sandbox.figures(),
         "data_api": parts.data_api.status(),
         "redis": { "running": parts.redis.is_running().await },
     })))
@@ -165,6 +172,41 @@ async fn set_event_source(
         source.set_enabled(enabled);
     }
     Ok(Json(json!(source.figures().await)))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewSchedule {
+    enabled: bool,
+}
+
+async fn set_schedule(
+    State(parts): State<Arc<Parts>>,
+    Path(function): Path<String>,
+    Json(new): Json<NewSchedule>,
+) -> Answer {
+    let schedule = scheduled(&parts, &function)?;
+    schedule.set_enabled(new.enabled);
+    Ok(Json(json!(schedule.figures())))
+}
+
+async fn run_schedule(State(parts): State<Arc<Parts>>, Path(function): Path<String>) -> Answer {
+    let Ok(answer) = scheduled(&parts, &function)?.run().await else {
+        let message = "the function is at its cap or throttled; try again".to_owned();
+        return Err(Problem(StatusCode::TOO_MANY_REQUESTS, message));
+    };
+    let payload = serde_json::from_slice(&answer.payload).unwrap_or(Value::Null);
+    match answer.failure {
+        None => Ok(Json(payload)),
+        Some(failure) => {
+            Err(Problem(StatusCode::BAD_GATEWAY, format!("the function failed ({failure:?}): {payload}")))
+        }
+    }
+}
+
+fn scheduled<'a>(parts: &'a Parts, function: &str) -> Result<&'a Schedule, Problem> {
+    let schedule = parts.schedules.get(function);
+    schedule.ok_or_else(|| Problem::missing("the clock invokes no function of this name"))
 }
 
 #[derive(Debug, Deserialize)]

@@ -16,6 +16,8 @@ mod once;
 pub mod postgres;
 pub mod programs;
 pub mod redis;
+pub mod sandbox;
+pub mod scheduler;
 pub mod settings;
 pub mod sqs;
 pub mod stack;

@@ -39,7 +39,7 @@ struct Up {
     /// The folder for logs, data and stack.json
     #[arg(long, value_name = "DIR")]
     state_dir: PathBuf,
-    /// The first of six ports: control, SQS, Data API, Lambda, PostgreSQL, Redis; 0 takes any
+    /// The first of seven ports: control, SQS, Data API, Lambda, PostgreSQL, Redis, payments; 0 takes any
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     port_base: u16,
     /// Whose PostgreSQL: auto, machine or wheels
@@ -63,6 +63,10 @@ struct Up {
     /// The round trip of every Data API call, instead of the settings'
     #[arg(long, value_name = "MS")]
     data_api_rtt_ms: Option<u64>,
+    /// The payment provider's quota for each endpoint, in calls per second, instead of the settings'; for all together
+    /// four times that
+    #[arg(long, value_name = "PER_S")]
+    provider_rate: Option<u64>,
     /// Let `cargo lambda watch` at this URL host the functions that queues invoke
     #[arg(long, value_name = "URL")]
     watch: Option<String>,
@@ -128,6 +132,7 @@ fn stack_options(options: Up) -> Result<StackOptions, Error> {
         places,
         bin_dir: options.bin_dir.unwrap_or(beside),
         data_api_rtt: options.data_api_rtt_ms.map(Duration::from_millis),
+        provider_rate_per_s: options.provider_rate,
         watch: options.watch,
         parent_pid: options.parent_pid,
         guard_exe: own,

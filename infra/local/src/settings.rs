@@ -21,6 +21,8 @@ pub const STAGES: [&str; 4] = ["dev", "prod", "local", "test"];
 /// All settings of one stage.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The stage they are read for.
+    pub stage: String,
     /// The AWS region that names and events carry.
     pub region: String,
     /// The functions by name.
@@ -29,6 +31,10 @@ pub struct Settings {
     pub queues: BTreeMap<String, Queue>,
     /// The database.
     pub database: Database,
+    /// The payment provider.
+    pub provider: Provider,
+    /// What the reconciler waits for.
+    pub reconcile: Reconcile,
     /// What only this machine's stack needs.
     pub local: Local,
 }
@@ -44,6 +50,10 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// What invokes it, if a queue does.
     pub event_source: Option<EventSource>,
+    /// How often the clock invokes it, if it does.
+    pub schedule: Option<Duration>,
+    /// The most instances at a time, whoever invokes it.
+    pub reserved_concurrency: Option<u64>,
 }
 
 /// An event source mapping from a queue to its function.
@@ -92,14 +102,53 @@ pub struct Database {
     pub lock_timeout: Duration,
 }
 
+/// The payment provider: its quota, and how long a caller waits for it.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    /// The most calls a second to one endpoint.
+    pub rate_per_s: u64,
+    /// The most calls a second to all endpoints together.
+    pub global_rate_per_s: u64,
+    /// By how many calls a second may exceed the rates.
+    pub burst: u64,
+    /// The share of the quota that we use.
+    pub used_percent: u64,
+    /// How long one attempt to change something may take.
+    pub attempt_timeout: Duration,
+    /// How long one attempt to read something may take.
+    pub look_up_timeout: Duration,
+    /// How long a connection may take to open.
+    pub connect_timeout: Duration,
+    /// No attempt is started with less time than this.
+    pub attempt_floor: Duration,
+    /// What of a function's time no attempt may use: it is for committing what the provider said.
+    pub reserve: Duration,
+}
+
+/// How long the reconciler lets time pass before it decides or compares.
+#[derive(Debug, Clone)]
+pub struct Reconcile {
+    /// After this a payment of which nobody knows anything is given up.
+    pub unknown_quarantine: Duration,
+    /// Only charges older than this are compared.
+    pub compare_lag: Duration,
+}
+
 /// Numbers of the local stack alone.
 #[derive(Debug, Clone)]
 pub struct Local {
     /// The round trip that every Data API call pays.
     pub data_api_rtt: Duration,
-    /// The most instances of a function that has no event source.
+    /// The most instances of a function that names no number itself.
     pub function_instances: u64,
+    /// The median of the time that the payment sandbox takes for a call.
+    pub provider_median: Duration,
+    /// The spread of that time: the sigma of its logarithm, in hundredths.
+    pub provider_sigma_percent: u64,
 }
+
+/// What an environment contains that reaches the provider.
+const PROVIDER_REFERENCE: &str = "${provider.url}";
 
 impl Settings {
     /// Reads the file for `stage` and checks it.
@@ -123,15 +172,43 @@ impl Settings {
         if !STAGES.contains(&stage) {
             problems.push(format!("stage {stage}: there are {}", STAGES.join(", ")));
         }
-        let settings = read_settings(&mut Node::root(value, stage, &mut problems));
+        let settings = read_settings(&mut Node::root(value, stage, &mut problems), stage);
         if problems.is_empty() {
             problems = rules::broken(&settings);
         }
         if problems.is_empty() { Ok(settings) } else { Err(Error::Settings { problems }) }
     }
+
+    /// With another quota of the payment provider: the functions are told of it, and the sandbox keeps it. All
+    /// endpoints together have four times that of one, as in the settings.
+    #[must_use]
+    pub fn with_provider_rate(mut self, rate_per_s: u64) -> Self {
+        self.provider.rate_per_s = rate_per_s;
+        self.provider.global_rate_per_s = rate_per_s.saturating_mul(4);
+        self
+    }
+
+    /// The most instances of all functions together that may call the payment provider at a time: each of them
+    /// may use this part of the quota without asking the others.
+    #[must_use]
+    pub fn provider_instances_max(&self) -> u64 {
+        let callers = self.functions.values().filter(|function| function.calls_provider());
+        callers.map(|function| function.concurrency().unwrap_or(self.local.function_instances)).sum()
+    }
 }
 
 impl Function {
+    /// The most instances at a time, where the settings name a number.
+    #[must_use]
+    pub fn concurrency(&self) -> Option<u64> {
+        self.event_source.as_ref().map(|source| source.maximum_concurrency).or(self.reserved_concurrency)
+    }
+
+    /// Whether it is told where the payment provider is.
+    pub(crate) fn calls_provider(&self) -> bool {
+        self.environment.values().any(|value| value.contains(PROVIDER_REFERENCE))
+    }
+
     /// The environment with every `${…}` replaced by what `lookup` knows of that name.
     ///
     /// # Errors
@@ -172,19 +249,16 @@ fn resolve(template: &str, lookup: &impl Fn(&str) -> Option<String>) -> Result<S
 
 /// Reads everything; what is missing becomes a problem in the node and a placeholder here, so that one run
 /// reports all problems.
-fn read_settings(root: &mut Node<'_>) -> Settings {
+fn read_settings(root: &mut Node<'_>, stage: &str) -> Settings {
     Settings {
+        stage: stage.to_owned(),
         region: root.text("region"),
         functions: root.entries("functions", read_function),
         queues: root.entries("queues", read_queue),
-        database: root.child("database", read_database).unwrap_or_else(|| Database {
-            name: String::new(),
-            statement_timeout: Duration::ZERO,
-            lock_timeout: Duration::ZERO,
-        }),
-        local: root
-            .child("local", read_local)
-            .unwrap_or(Local { data_api_rtt: Duration::ZERO, function_instances: 0 }),
+        database: root.section("database", read_database),
+        provider: root.section("provider", read_provider),
+        reconcile: root.section("reconcile", read_reconcile),
+        local: root.section("local", read_local),
     }
 }
 
@@ -193,11 +267,9 @@ fn read_function(node: &mut Node<'_>) -> Function {
         timeout: Duration::from_secs(node.number("timeout_s")),
         memory_mb: node.number("memory_mb"),
         environment: node.texts("environment"),
-        event_source: if node.has("event_source") {
-            node.child("event_source", read_event_source)
-        } else {
-            None
-        },
+        event_source: node.optional("event_source", read_event_source),
+        schedule: node.optional("schedule", |node| Duration::from_secs(node.number("every_s"))),
+        reserved_concurrency: node.optional_number("reserved_concurrency"),
     }
 }
 
@@ -235,10 +307,33 @@ fn read_database(node: &mut Node<'_>) -> Database {
     }
 }
 
+fn read_provider(node: &mut Node<'_>) -> Provider {
+    Provider {
+        rate_per_s: node.number("rate_per_s"),
+        global_rate_per_s: node.number("global_rate_per_s"),
+        burst: node.number("burst"),
+        used_percent: node.number("used_percent"),
+        attempt_timeout: Duration::from_millis(node.number("attempt_timeout_ms")),
+        look_up_timeout: Duration::from_millis(node.number("look_up_timeout_ms")),
+        connect_timeout: Duration::from_millis(node.number("connect_timeout_ms")),
+        attempt_floor: Duration::from_millis(node.number("attempt_floor_ms")),
+        reserve: Duration::from_millis(node.number("reserve_ms")),
+    }
+}
+
+fn read_reconcile(node: &mut Node<'_>) -> Reconcile {
+    Reconcile {
+        unknown_quarantine: Duration::from_secs(node.number("unknown_quarantine_s")),
+        compare_lag: Duration::from_secs(node.number("compare_lag_s")),
+    }
+}
+
 fn read_local(node: &mut Node<'_>) -> Local {
     Local {
         data_api_rtt: Duration::from_millis(node.number("data_api_rtt_ms")),
         function_instances: node.number("function_instances"),
+        provider_median: Duration::from_millis(node.number("provider_median_ms")),
+        provider_sigma_percent: node.number("provider_sigma_percent"),
     }
 }
 
@@ -304,6 +399,12 @@ mod tests {
             |file| file["database"]["lock_timeout_ms"]["staging"] = 1.into(),
             "database.lock_timeout_ms.staging: unknown",
         );
+    }
+
+    #[test]
+    fn a_quota_can_be_replaced() {
+        let provider = Settings::from_json(&ours(), "local").unwrap().with_provider_rate(100).provider;
+        assert_eq!((provider.rate_per_s, provider.global_rate_per_s), (100, 400));
     }
 
     #[test]

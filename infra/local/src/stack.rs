@@ -1,7 +1,7 @@
 //! The whole stack: started in one go, ready in a few seconds, ended in order.
 //!
-//! PostgreSQL, Redis and the queues start at the same time; then the Data API, the functions' host and the
-//! migrations, which run as a function, as the deploy runs them; then the event sources. `stack.json` is
+//! PostgreSQL, Redis, the queues and the payment sandbox start at the same time; then the Data API, the functions' host and the
+//! migrations, which run as a function, as the deploy runs them; then event sources and schedules. `stack.json` is
 //! written when all of it works. The stack ends on Ctrl-C, SIGTERM, `POST /shutdown`, when the process named
 //! as its parent is gone, or when its own PostgreSQL dies; SIGKILL takes its children with it (see
 //! [`crate::children`]).
@@ -22,19 +22,21 @@ pub use info::StackInfo;
 
 use crate::{
     children::Spawner,
-    control,
+    clock, control,
     data_api::{self, DataApi, DataApiOptions, Limits},
     error::Error,
     event_source::EventSource,
     lambda_host::{Host, invoke_api},
     programs::{Origin, Places},
     redis::{Redis, RedisOptions},
+    sandbox::{self, Latency, Limits as Quota, Sandbox, SandboxOptions},
+    scheduler::Schedule,
     settings::Settings,
     sqs::Sqs,
 };
 use database::Database;
 use folder::Folder;
-use functions::Names;
+use functions::{Known, Names};
 
 /// The function that brings the schema up to date.
 const MIGRATIONS: &str = "migrate-schema";
@@ -52,7 +54,7 @@ pub struct StackOptions {
     pub state_dir: PathBuf,
     /// The checkout's folder for what is kept between runs.
     pub cache_dir: PathBuf,
-    /// The first of six ports; 0 takes any.
+    /// The first of seven ports; 0 takes any.
     pub port_base: u16,
     /// Which PostgreSQL.
     pub postgres: PostgresFrom,
@@ -64,6 +66,8 @@ pub struct StackOptions {
     pub bin_dir: PathBuf,
     /// Instead of the settings' round trip of the Data API.
     pub data_api_rtt: Option<Duration>,
+    /// Instead of the settings' quota of the payment provider: calls per second to each endpoint.
+    pub provider_rate_per_s: Option<u64>,
     /// Where `cargo lambda watch` will answer, if it hosts the functions that queues invoke.
     pub watch: Option<String>,
     /// The process whose end is the stack's end.
@@ -90,8 +94,12 @@ pub struct Parts {
     pub host: Host,
     /// The event sources by function.
     pub sources: BTreeMap<String, EventSource>,
+    /// The schedules by function.
+    pub schedules: BTreeMap<String, Schedule>,
     /// The Data API.
     pub data_api: DataApi,
+    /// The payment sandbox.
+    pub sandbox: Sandbox,
     /// The cache.
     pub redis: Redis,
     /// The most instances of a function that is registered at run time.
@@ -106,6 +114,10 @@ pub struct Parts {
 /// What kept it from starting, or made it end by itself.
 pub async fn run(options: StackOptions, ready: impl FnOnce(&StackInfo)) -> Result<(), Error> {
     let settings = Settings::read(&options.settings, &options.stage)?;
+    let settings = match options.provider_rate_per_s {
+        Some(rate_per_s) => settings.with_provider_rate(rate_per_s),
+        None => settings,
+    };
     let folder = Folder::claim(&options.state_dir)?;
     let parent = lifetime::parent_gone(options.parent_pid);
     tokio::pin!(parent);
@@ -154,12 +166,14 @@ async fn start(options: &StackOptions, settings: &Settings, folder: &Folder) -> 
         log: folder.log("redis"),
         port: port(5),
     };
-    let (database, redis, sqs) = tokio::try_join!(
+    let (database, redis, sqs, sandbox) = tokio::try_join!(
         Database::start(options, settings, &spawner, folder, port(4)),
         Redis::launch(&spawner, redis_options),
         Sqs::start(settings, port(1)),
+        sandbox::start(sandbox_options(settings, port(6))),
     )?;
-    let served = serve(options, settings, folder, Ready { spawner, redis, sqs, database: &database }).await;
+    let ready = Ready { spawner, redis, sqs, sandbox, database: &database };
+    let served = serve(options, settings, folder, ready).await;
     match served {
         Ok((info, parts)) => Ok(Started { info, parts, database }),
         Err(error) => {
@@ -177,7 +191,25 @@ struct Ready<'a> {
     spawner: Spawner,
     redis: Redis,
     sqs: Sqs,
+    sandbox: Sandbox,
     database: &'a Database,
+}
+
+fn sandbox_options(settings: &Settings, port: u16) -> SandboxOptions {
+    let provider = &settings.provider;
+    let hundredths = u32::try_from(settings.local.provider_sigma_percent).unwrap_or(u32::MAX);
+    SandboxOptions {
+        port,
+        limits: Quota {
+            rate_per_s: provider.rate_per_s,
+            global_rate_per_s: provider.global_rate_per_s,
+            burst: provider.burst,
+        },
+        latency: Latency {
+            median_ms: clock::whole_ms(settings.local.provider_median),
+            sigma: f64::from(hundredths) / 100.0,
+        },
+    }
 }
 
 /// Starts everything that speaks to the servers.
@@ -187,7 +219,7 @@ async fn serve(
     folder: &Folder,
     ready: Ready<'_>,
 ) -> Result<(StackInfo, Arc<Parts>), Error> {
-    let Ready { spawner, redis, sqs, database } = ready;
+    let Ready { spawner, redis, sqs, sandbox, database } = ready;
     let port =
         |offset: u16| if options.port_base == 0 { 0 } else { options.port_base.saturating_add(offset) };
     let names = Names::new(&settings.region, database.name());
@@ -202,7 +234,8 @@ async fn serve(
     .await?;
     let surroundings = functions::surroundings(settings, &sqs, &data_api);
     let host = Host::new(surroundings, spawner, folder.logs());
-    for spec in functions::specs(options, settings, &names, &sqs, &redis)? {
+    let known = Known { settings, names: &names, sqs: &sqs, redis: &redis, sandbox: &sandbox };
+    for spec in functions::specs(options, known)? {
         host.register(spec).await?;
     }
     let (lambda, lambda_url) = listen("the Invoke API", port(3)).await?;
@@ -210,6 +243,7 @@ async fn serve(
     invoke_api::serve(lambda, host.clone());
     migrate(&host, folder).await?;
     let sources = functions::event_sources(settings, &sqs, &host, options.watch.is_none())?;
+    let schedules = functions::schedules(settings, &host);
     let info = StackInfo {
         stage: options.stage.clone(),
         pid: std::process::id(),
@@ -217,6 +251,7 @@ async fn serve(
         sqs_url: sqs.url(),
         data_api_url: data_api.url(),
         lambda_url,
+        sandbox_url: sandbox.url(),
         postgres_url: database.url(),
         redis_url: redis.url(),
         region: settings.region.clone(),
@@ -230,7 +265,17 @@ async fn serve(
     };
     let function_instances = usize::try_from(settings.local.function_instances).unwrap_or(usize::MAX);
     let shutdown = Notify::new();
-    let parts = Arc::new(Parts { sqs, host, sources, data_api, redis, function_instances, shutdown });
+    let parts = Arc::new(Parts {
+        sqs,
+        host,
+        sources,
+        schedules,
+        data_api,
+        sandbox,
+        redis,
+        function_instances,
+        shutdown,
+    });
     control::serve(control, Arc::clone(&parts));
     Ok((info, parts))
 }
@@ -259,6 +304,7 @@ async fn migrate(host: &Host, folder: &Folder) -> Result<(), Error> {
 
 /// Ends the stack: first what takes work, then what does it, then what it stands on.
 async fn stop(parts: &Parts, database: Database) -> Result<(), Error> {
+    parts.schedules.values().for_each(Schedule::stop);
     let drained = futures_util::future::join_all(parts.sources.values().map(EventSource::stop));
     if tokio::time::timeout(DRAIN_LIMIT, drained).await.is_err() {
         tracing::info!("batches are still in flight; their functions are killed");

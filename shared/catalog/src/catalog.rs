@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use data_api::{Clock, Deadline};
 use order::{Known, ProductView, Sku};
+use redis_link::RedisSettings;
 use telemetry::fields;
 
+use crate::error::Error;
 use crate::look_up::{CatalogReader, Counts, Lookup};
 use crate::memory::{Boarding, Flight, Follower, Memory};
 use crate::reader::{self, ProductReader};
-use crate::settings::{Error, RedisSettings};
 use crate::snapshot::Moment;
 use crate::stored::{Published, Stored};
 

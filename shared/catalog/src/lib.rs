@@ -17,18 +17,17 @@
 //! timers are the socket timeouts inside the Redis client.
 
 mod catalog;
-mod link;
+mod error;
 mod look_up;
 mod memory;
 mod reader;
-mod settings;
 mod snapshot;
 mod stored;
 
 pub use catalog::Catalog;
-pub use link::Fault;
+pub use error::Error;
 pub use look_up::{CatalogReader, Counts, Lookup};
 pub use order::{Known, ProductView};
 pub use reader::{ProductReader, Row};
-pub use settings::{Error, RedisSettings};
+pub use redis_link::{BadUrl, Fault, RedisSettings};
 pub use stored::Published;

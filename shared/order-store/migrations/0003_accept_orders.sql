@@ -1,3 +1,31 @@
+-- Marks events as sent: those that the caller has published since its last statement. Never waits: a row that somebody
+-- else is marking is left to them, so this may come first in a statement that goes on to take locks. An id that is
+-- none, or an element of another shape, is skipped.
+CREATE FUNCTION mark_events_sent_v1(sent jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off
+AS $mark$
+DECLARE
+  ids text[];
+BEGIN
+  IF sent = '[]' THEN
+    RETURN;
+  END IF;
+  SELECT array_agg(DISTINCT element.id #>> '{}') INTO ids FROM jsonb_path_query(sent, '$[*]') AS element(id);
+  WITH unsent AS (
+    SELECT outbox.id FROM outbox WHERE outbox.id = ANY (ids) AND outbox.sent_at IS NULL
+    ORDER BY outbox.id FOR NO KEY UPDATE SKIP LOCKED
+  )
+  UPDATE outbox SET sent_at = clock_timestamp() FROM unsent WHERE outbox.id = unsent.id;
+END
+$mark$
+
+-- next statement
+REVOKE ALL ON FUNCTION mark_events_sent_v1(jsonb) FROM PUBLIC
+
+-- next statement
+GRANT EXECUTE ON FUNCTION mark_events_sent_v1(jsonb) TO orderflow_app
+
+-- next statement
 -- The one call that accepts a batch of orders. Not one plain CTE: its parts would share one snapshot (a row
 -- skipped because of a concurrent insert could not be read for its fingerprint), all-or-nothing allocation across
 -- orders that share SKUs cannot be expressed, and one bad row would abort all.
@@ -6,7 +34,8 @@
 --       items [{sku, quantity, unit_price_minor}], payment {customer_ref, method_ref}}], where `reject_reason` carries
 -- a rejection that needed no database. Out: one row per element; verdict is accepted, known (order_status tells
 -- what it became), id_reused (same id, other business fields), rejected (with reason), canceled, or refused (the
--- SQLSTATE as reason; nothing was written).
+-- SQLSTATE as reason; nothing was written). `sent` are ids of events that were published since the caller's last
+-- statement: they are marked in passing.
 --
 -- No deadlock: every caller locks its stock rows first, in SKU order, then inserts orders in order-id order, and
 -- never waits for an order that is already visible.
@@ -14,7 +43,7 @@
 -- SECURITY DEFINER: the functions' role may call this and cannot write these tables by itself. No sequential scans:
 -- every look-up here is by key, also those of the foreign keys, and a session that planned them while a table was
 -- empty would otherwise scan that table as it grows (measured: seconds, with stock locked).
-CREATE FUNCTION accept_orders_v1(batch jsonb)
+CREATE FUNCTION accept_orders_v1(batch jsonb, sent jsonb DEFAULT '[]')
 RETURNS TABLE (record_no integer, order_id text, verdict text, reason text, order_status text, attempt_no integer,
                publish_payment boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off
@@ -32,6 +61,8 @@ DECLARE
   after_this bigint[];  -- Available if this order is accepted as well.
   decided_at timestamptz;
 BEGIN
+  PERFORM mark_events_sent_v1(sent); -- First, because it never waits, and below are locks that others wait for.
+
   -- A path, not a cast: it finds SKUs in an element of any shape and never fails.
   SELECT array_agg(DISTINCT found.sku #>> '{}') INTO skus
   FROM jsonb_path_query(batch, '$[*].items[*].sku') AS found(sku);
@@ -68,10 +99,11 @@ BEGIN
                     ELSE 'known' END,
                orders.reason, orders.status, latest.attempt_no,
                coalesce(orders.fingerprint = wanted.fingerprint AND orders.status = 'accepted'
-                        AND latest.status = 'requested' AND latest.received_at IS NULL, false)
+                        AND latest.status = 'requested' AND latest.received_at IS NULL
+                        AND (latest.attempt_no = 1 OR latest.next_attempt_at <= decided_at), false)
         INTO verdict, reason, order_status, attempt_no, publish_payment
         FROM orders LEFT JOIN LATERAL (
-          SELECT payments.attempt_no, payments.status, payments.received_at
+          SELECT payments.attempt_no, payments.status, payments.received_at, payments.next_attempt_at
           FROM payments WHERE payments.order_id = orders.order_id ORDER BY payments.attempt_no DESC LIMIT 1
         ) AS latest ON true
         WHERE orders.order_id = entry.order_id;
@@ -157,7 +189,7 @@ END
 $accept$
 
 -- next statement
-REVOKE ALL ON FUNCTION accept_orders_v1(jsonb) FROM PUBLIC
+REVOKE ALL ON FUNCTION accept_orders_v1(jsonb, jsonb) FROM PUBLIC
 
 -- next statement
-GRANT EXECUTE ON FUNCTION accept_orders_v1(jsonb) TO orderflow_app
+GRANT EXECUTE ON FUNCTION accept_orders_v1(jsonb, jsonb) TO orderflow_app

@@ -41,6 +41,8 @@ pub fn migrations() -> &'static [Migration] {
             migration(1, "catalog", include_str!("../migrations/0001_catalog.sql")),
             migration(2, "orders", include_str!("../migrations/0002_orders.sql")),
             migration(3, "accept_orders", include_str!("../migrations/0003_accept_orders.sql")),
+            migration(4, "settle_payments", include_str!("../migrations/0004_settle_payments.sql")),
+            migration(5, "reconcile_orders", include_str!("../migrations/0005_reconcile_orders.sql")),
         ]
     });
     &MIGRATIONS

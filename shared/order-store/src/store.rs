@@ -4,6 +4,7 @@ use std::future::Future;
 
 use backoff::Clock;
 use data_api::{DataApi, Deadline, Error, Statement};
+use serde::Serialize;
 
 use crate::{AcceptOrder, Accepted};
 
@@ -13,7 +14,10 @@ pub trait OrderStore {
     /// known, rejected or canceled. All in one transaction: an error means that nothing was written, or (where
     /// the outcome was lost) that the same batch again is answered as known.
     ///
-    /// Answers come in no particular sequence, one per record. An empty batch costs no call.
+    /// `sent` are ids of events published since the last call: they are marked as sent in the same statement.
+    ///
+    /// Answers come in no particular sequence, one per record. An empty batch costs no call, unless there are ids to
+    /// mark.
     ///
     /// # Errors
     /// The whole batch failed; [`Error::decision`] says what to do. What is wrong with one record alone is its
@@ -21,17 +25,18 @@ pub trait OrderStore {
     fn accept(
         &self,
         batch: &[AcceptOrder],
+        sent: &[String],
         deadline: Deadline,
     ) -> impl Future<Output = Result<Vec<Accepted>, Error>> + Send;
 }
 
 /// `:batch` is text, because the Data API binds no JSON array; the cast makes it one.
-const ACCEPT: &str = "SELECT * FROM accept_orders_v1(CAST(:batch AS jsonb))";
+const ACCEPT: &str = "SELECT * FROM accept_orders_v1(CAST(:batch AS jsonb), CAST(:sent AS jsonb))";
 
 /// Orders in Aurora, through the Data API: one call per batch.
 #[derive(Debug, Clone)]
 pub struct Aurora<C> {
-    data_api: DataApi<C>,
+    pub(crate) data_api: DataApi<C>,
 }
 
 impl<C: Clock> Aurora<C> {
@@ -43,13 +48,24 @@ impl<C: Clock> Aurora<C> {
 }
 
 impl<C: Clock> OrderStore for Aurora<C> {
-    async fn accept(&self, batch: &[AcceptOrder], deadline: Deadline) -> Result<Vec<Accepted>, Error> {
-        if batch.is_empty() {
+    async fn accept(
+        &self,
+        batch: &[AcceptOrder],
+        sent: &[String],
+        deadline: Deadline,
+    ) -> Result<Vec<Accepted>, Error> {
+        if batch.is_empty() && sent.is_empty() {
             return Ok(Vec::new());
         }
-        // Texts and integers always serialize. If they did not, the database would refuse the empty text.
-        let batch = serde_json::to_string(batch).unwrap_or_default();
         // Idempotent: a record that was committed is known the second time.
-        self.data_api.query(Statement::new(ACCEPT).text("batch", batch).idempotent(), deadline).await
+        let statement =
+            Statement::new(ACCEPT).text("batch", json(batch)).text("sent", json(sent)).idempotent();
+        self.data_api.query(statement, deadline).await
     }
+}
+
+/// A list as the text that a statement casts to `jsonb`. Texts and integers always serialize; if they did not, the
+/// database would refuse the empty text.
+pub(crate) fn json<T: Serialize + ?Sized>(list: &T) -> String {
+    serde_json::to_string(list).unwrap_or_default()
 }

@@ -6,6 +6,7 @@
 
 mod data;
 mod out;
+mod stored;
 mod trace;
 mod walk;
 pub(crate) mod wire;
@@ -19,6 +20,7 @@ use crate::{EventId, OrderId, Placed, QuarantineReason, RefundId};
 
 pub use data::{Product, StockAdjusted};
 pub use out::{OutEvent, PaymentRequested};
+pub use stored::stored_event_json;
 
 use walk::{Wrapping, walk};
 use wire::{Object, Text, decode, timestamp};

@@ -30,7 +30,7 @@ pub use currency::Currency;
 pub use error::ParseError;
 pub use event::{
     Envelope, Event, EventData, MAX_BODY_BYTES, OutEvent, PaymentRequested, Product, StockAdjusted,
-    Unreadable,
+    Unreadable, stored_event_json,
 };
 pub use fingerprint::Fingerprint;
 pub use ids::{CustomerId, EventId, OrderId, ProviderRef, RefundId, Sku};

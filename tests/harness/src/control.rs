@@ -1,6 +1,6 @@
 //! The stack's control API: figures of every part, and levers to break them.
 
-use crate::{Error, http};
+use crate::{Error, http, sandbox};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -78,6 +78,24 @@ pub struct EventSource {
     pub concurrency: u64,
 }
 
+/// What the clock has done.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Schedule {
+    /// Whether the clock invokes the function.
+    pub enabled: bool,
+    /// Seconds between two runs.
+    pub every_s: u64,
+    /// Runs that ended.
+    pub runs: u64,
+    /// Runs that failed.
+    pub failed: u64,
+    /// Ticks without a run, because the runs before had not ended.
+    pub skipped: u64,
+    /// How long the last run took.
+    pub last_duration_ms: Option<u64>,
+}
+
 /// The Data API's figures.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -98,8 +116,12 @@ pub struct Status {
     pub functions: BTreeMap<String, Function>,
     /// By function that a queue invokes.
     pub event_sources: BTreeMap<String, EventSource>,
+    /// By function that the clock invokes.
+    pub schedules: BTreeMap<String, Schedule>,
     /// The Data API.
     pub data_api: DataApi,
+    /// The payment provider.
+    pub sandbox: sandbox::Figures,
 }
 
 impl Status {

@@ -1,9 +1,11 @@
 //! `demo`: a fresh stack, a catalog, orders at their pace, the end, the verdict.
 
 use crate::evidence::{self, Evidence};
-use crate::orders::{Plan, Repricing};
-use crate::report::{Measured, Report, verdict};
+use crate::orders::{Plan, Repricing, Variety};
+use crate::report::{FUNCTIONS, Measured, Report, verdict};
+use crate::sandbox::{self, Defect};
 use crate::sender::{self, Run};
+use crate::settling::{Told, settled};
 use crate::stack::{Info, Life, Stack, StackOptions};
 use crate::verdict::{Judgement, judge};
 use crate::{Error, database, figures, kits, plant, progress};
@@ -16,21 +18,12 @@ use tokio_postgres::Client;
 use xtask::cli::{self, Plant};
 use xtask::{out, workspace};
 
-/// The function whose work this is.
-const FUNCTION: &str = "process-orders";
-
-/// The queue must look empty for so long: a message between two looks is in no count.
-const QUIET: Duration = Duration::from_millis(500);
-
-/// How often the queue is looked at after the last message.
-const LOOK: Duration = Duration::from_millis(100);
-
 /// Runs the demo; an `Ok` means that the verdict passed.
 ///
 /// # Errors
 /// [`Error::Found`] when the verdict did not pass and has been printed; whatever stops the run before that.
 pub async fn run(options: &cli::Demo) -> Result<(), Error> {
-    out::note("Starting PostgreSQL, Redis, the queues, the Data API and the functions …");
+    out::note("Starting PostgreSQL, Redis, the queues, the payment provider and the functions …");
     let stack = Stack::start(stack_options(options)?).await?;
     let file = stack.state().join("sent.jsonl");
     let result = tokio::select! {
@@ -72,14 +65,15 @@ async fn on(info: &Info, options: &cli::Demo, file: &Path) -> Result<(Report, Ju
         "{} meal kits on the shelves. Sending {orders} orders at {rate} a second, seed {seed}.",
         kits.len()
     ));
-    let plan = Plan { units, seed, start: now(), reprice: Repricing::InTheMiddle };
-    let sent = Cell::new(0);
-    let run =
-        Run { queues: &info.sqs(), orders: info.queue("orders")?, sql: &sql, rate, file, progress: &sent };
+    let (reprice, variety) = (Repricing::InTheMiddle, Variety::Shop);
+    let plan = Plan { units, seed, start: now(), reprice, variety };
+    let (sent, enough) = (Cell::new(0), Cell::new(false));
+    let (queues, orders) = (&info.sqs(), info.queue("orders")?);
+    let run = Run { queues, orders, sql: &sql, rate, file, progress: &sent, enough: &enough };
     let start = SystemClock.monotonic();
     let work = async {
         send(info, run, &plan, options.plant).await?;
-        settled(info, patience(options)).await
+        settled(info, &sql, Told::Published, patience(options)).await
     };
     let end = tokio::select! {
         end = work => end,
@@ -87,7 +81,7 @@ async fn on(info: &Info, options: &cli::Demo, file: &Path) -> Result<(Report, Ju
     };
     progress::end();
     let seconds = end?.saturating_sub(start).as_secs_f64();
-    plant_into_rows(&sql, options.plant).await?;
+    plant_defect(info, &sql, options.plant).await?;
     let evidence = evidence::collect(info, file, &kits, plenty).await?;
     judged(info, &evidence, seconds).await
 }
@@ -110,45 +104,52 @@ async fn send(info: &Info, run: Run<'_>, plan: &Plan, plant: Option<Plant>) -> R
     sent
 }
 
-async fn plant_into_rows(sql: &Client, plant: Option<Plant>) -> Result<(), Error> {
-    match plant {
-        Some(Plant::Lost) => planted("deleted order", &plant::lose(sql).await?),
-        Some(Plant::Mismatched) => {
-            planted("changed the price of a line of order", &plant::mismatch(sql).await?)
+async fn plant_defect(info: &Info, sql: &Client, plant: Option<Plant>) -> Result<(), Error> {
+    let (what, id) = match plant {
+        Some(Plant::Lost) => ("deleted order", plant::lose(sql).await?),
+        Some(Plant::Mismatched) => ("changed the price of a line of order", plant::mismatch(sql).await?),
+        Some(Plant::DoubleCharge) => {
+            ("charged once more order", charge(info, sql, Defect::DoubleCapture).await?)
         }
-        Some(Plant::Unfinished) | None => {}
-    }
+        Some(Plant::OrphanHold) => {
+            ("held money once more for order", charge(info, sql, Defect::OrphanHold).await?)
+        }
+        Some(Plant::MismatchedCharge) => {
+            ("charged another amount for order", charge(info, sql, Defect::Mismatch).await?)
+        }
+        Some(Plant::Unfinished) | None => return Ok(()),
+    };
+    planted(what, &id);
     Ok(())
+}
+
+/// Plants a defect into the provider's ledger, at some confirmed order.
+async fn charge(info: &Info, sql: &Client, defect: Defect) -> Result<String, Error> {
+    let id = plant::confirmed(sql).await?;
+    sandbox::plant(info, defect, &id).await?;
+    Ok(id)
 }
 
 fn planted(what: &str, id: &str) {
     out::note(&format!("Planted: {what} {id}."));
 }
 
-/// Waits until the orders queue has been empty for a while, and returns when it became empty; after `limit`, returns
-/// as well: what is left then is the verdict's business.
-async fn settled(info: &Info, limit: Duration) -> Result<Duration, Error> {
-    let last = SystemClock.monotonic() + limit;
-    let mut empty_since: Option<Duration> = None;
-    loop {
-        let now = SystemClock.monotonic();
-        let empty = info.status().await?.depth("orders").total() == 0;
-        empty_since = if empty { empty_since.or(Some(now)) } else { None };
-        match empty_since {
-            Some(since) if now.saturating_sub(since) >= QUIET => return Ok(since),
-            _ if now >= last => return Ok(now),
-            _ => SystemClock.sleep(LOOK).await,
-        }
-    }
-}
-
 async fn judged(info: &Info, evidence: &Evidence, seconds: f64) -> Result<(Report, Judgement), Error> {
     let status = info.status().await?;
+    let mut figures = std::collections::BTreeMap::new();
+    for function in FUNCTIONS {
+        figures.insert(function.to_owned(), figures::read(&info.log_dir.join(format!("{function}.log")))?);
+    }
     let callers = status.data_api.calls.keys();
     let measured = Measured {
-        figures: figures::read(&info.log_dir.join(format!("{FUNCTION}.log")))?,
+        figures,
         data_api_calls: callers.map(|caller| (caller.clone(), status.data_api_calls(caller))).collect(),
-        cold_starts: status.functions.get(FUNCTION).map_or(0, |function| function.cold_starts),
+        cold_starts: status
+            .functions
+            .iter()
+            .map(|(name, function)| (name.clone(), function.cold_starts))
+            .collect(),
+        provider: sandbox::figures(info).await?,
         seconds,
     };
     let judgement = judge(evidence);

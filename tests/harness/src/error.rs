@@ -135,9 +135,19 @@ pub enum Error {
         /// The id.
         id: String,
     },
-    /// There is no accepted order to plant a defect in.
+    /// There is no confirmed order to plant a defect in.
     #[error("no order fit for planting: raise --orders")]
     NothingToPlantIn,
+    /// A backlog could never drain.
+    #[error(
+        "nine tenths of a quota of {quota} calls a second leave no room above {rate} orders a second: raise --quota or lower --rate"
+    )]
+    QuotaTooSmall {
+        /// Calls per second and endpoint.
+        quota: u32,
+        /// Orders per second.
+        rate: u32,
+    },
     /// A command that needs no stack was given to this program.
     #[error("this command needs no stack: run it as `cargo xtask …`")]
     Light,

@@ -1,9 +1,11 @@
-//! What became of a run: the sender's file, the SQL rows, and what the queues still hold.
+//! What became of a run: the sender's file, the SQL rows, the provider's ledger, the published events, and what the
+//! queues still hold.
 //!
-//! Three sources that know nothing of each other; nothing here goes through the functions or the Data API.
+//! Sources that know nothing of each other; nothing here goes through the functions or the Data API.
 
 use crate::kits::Kit;
 use crate::queues::Received;
+use crate::sandbox::{self, Ledger};
 use crate::sent::{self, Item, Sent};
 use crate::stack::Info;
 use crate::{Error, database};
@@ -34,11 +36,19 @@ pub struct Row {
     pub items: Vec<Item>,
     /// The payment attempts, in their order.
     pub payments: Vec<Payment>,
-    /// Types of the events in the outbox, in their order.
+    /// Ids of the events in the outbox, in their order.
     pub events: Vec<String>,
 }
 
-/// One payment attempt: the frozen request.
+impl Row {
+    /// Whether the order was accepted, whatever became of it later: only an accepted one can fail to be paid.
+    pub fn was_accepted(&self) -> bool {
+        let unpaid = self.reason.as_ref().is_some_and(|reason| reason.starts_with("payment_"));
+        self.status != "rejected" || unpaid
+    }
+}
+
+/// One payment attempt: the frozen request, and where it stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
@@ -50,8 +60,10 @@ pub struct Payment {
     pub customer_ref: String,
     /// The payment method at the provider.
     pub method_ref: String,
-    /// Whether the function that settles payments has received a request for it.
-    pub received: bool,
+    /// `payments.status`.
+    pub status: String,
+    /// The charge at the provider.
+    pub payment_id: Option<String>,
 }
 
 /// What is on a shelf, beside what lay there at the beginning.
@@ -85,10 +97,16 @@ pub struct Evidence {
     pub quarantine: Vec<Quarantined>,
     /// Message ids in the dead-letter queue of the orders.
     pub dead_letters: BTreeSet<String>,
-    /// Orders with a request in the payments queue.
-    pub payment_requests: BTreeSet<String>,
+    /// Orders with a payment request in the dead-letter queue of the payments.
+    pub dead_payments: BTreeSet<String>,
+    /// What the provider has of every order.
+    pub ledger: Ledger,
+    /// Ids of the events in the queue of order events, by order; an id that was published twice is there once.
+    pub published: BTreeMap<String, BTreeSet<String>>,
     /// Messages that the orders queue still holds, seen or hidden.
     pub waiting: u64,
+    /// Messages that the payments queue still holds, seen or hidden.
+    pub waiting_payments: u64,
 }
 
 /// Collects everything from a stack that has come to rest.
@@ -107,28 +125,33 @@ pub async fn collect(info: &Info, file: &Path, kits: &[Kit], plenty: i64) -> Res
     let queues = info.sqs();
     let all = async |queue| queues.peek(info.queue(queue)?, MESSAGES_MAX).await;
     let (quarantine, dead) = (all("quarantine").await?, all("orders-dlq").await?);
-    let (payments, dead_payments) = (all("payments").await?, all("payments-dlq").await?);
+    let (told, dead_payments) = (all("order-events").await?, all("payments-dlq").await?);
+    let status = info.status().await?;
     Ok(Evidence {
         sent: sent::read(file)?,
         orders: rows.into_iter().map(|row| (row.order_id.clone(), row)).collect(),
         stock: kits.iter().map(stock).collect(),
         quarantine: quarantine.into_iter().map(quarantined).collect(),
         dead_letters: dead.into_iter().map(|message| message.message_id).collect(),
-        payment_requests: payments.iter().chain(&dead_payments).filter_map(requested_order).collect(),
-        waiting: info.status().await?.depth("orders").total(),
+        dead_payments: dead_payments.iter().filter_map(|message| Some(event(message)?.0)).collect(),
+        ledger: sandbox::ledger(info).await?,
+        published: published(&told),
+        waiting: status.depth("orders").total(),
+        waiting_payments: status.depth("payments").total(),
     })
 }
 
 /// Every order with its lines, payments and events, one JSON object a row.
 const ORDERS: &str = "
 SELECT CAST(to_jsonb(whole) AS text) FROM (
-  SELECT order_id, customer_id, status, reason, currency, total_minor,
+  SELECT order_id, customer_id, orders.status, reason, currency, total_minor,
     coalesce((SELECT jsonb_agg(jsonb_build_object('sku', sku, 'quantity', quantity, 'unitPriceMinor', unit_price_minor)
                                ORDER BY line_no)
               FROM order_items WHERE order_items.order_id = orders.order_id), '[]') AS items,
-    coalesce((SELECT jsonb_agg(params || jsonb_build_object('received', received_at IS NOT NULL) ORDER BY attempt_no)
+    coalesce((SELECT jsonb_agg(params || jsonb_build_object('status', status, 'paymentId', payment_id)
+                               ORDER BY attempt_no)
               FROM payments WHERE payments.order_id = orders.order_id), '[]') AS payments,
-    coalesce((SELECT jsonb_agg(type ORDER BY seq)
+    coalesce((SELECT jsonb_agg(id ORDER BY seq)
               FROM outbox WHERE outbox.order_id = orders.order_id), '[]') AS events
   FROM orders) AS whole";
 
@@ -139,15 +162,26 @@ fn quarantined(message: Received) -> Quarantined {
     Quarantined { message_id: attribute("originalMessageId"), reason: attribute("reason") }
 }
 
-/// The order that a payment request names.
-fn requested_order(message: &Received) -> Option<String> {
+/// The order that an event of ours names, and the event's id.
+fn event(message: &Received) -> Option<(String, String)> {
     let event: Value = serde_json::from_str(&message.body).ok()?;
-    Some(event.get("data")?.get("orderId")?.as_str()?.to_owned())
+    let order = event.get("data")?.get("orderId")?.as_str()?.to_owned();
+    Some((order, event.get("id")?.as_str()?.to_owned()))
+}
+
+/// Events by order. What cannot be read as an event stands under an empty order, so that it is found.
+fn published(messages: &[Received]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut events: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for message in messages {
+        let (order, id) = event(message).unwrap_or_else(|| (String::new(), message.message_id.clone()));
+        events.entry(order).or_default().insert(id);
+    }
+    events
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{quarantined, requested_order};
+    use super::{Row, published, quarantined};
     use crate::queues::Received;
     use serde_json::json;
 
@@ -160,12 +194,28 @@ mod tests {
     }
 
     #[test]
-    fn a_payment_request_names_its_order() {
-        let named = |body: String| requested_order(&Received { body, ..Received::default() });
-        assert_eq!(
-            named(json!({"data": {"orderId": "ord_1", "attemptNo": 1}}).to_string()),
-            Some("ord_1".to_owned())
-        );
-        assert_eq!(named("x".to_owned()), None);
+    fn published_events_stand_by_order_and_a_repeat_counts_once() {
+        let event = |id: &str| json!({"id": id, "data": {"orderId": "ord_1"}}).to_string();
+        let bodies = [event("a"), event("b"), event("a"), "x".to_owned()];
+        let messages = bodies.map(|body| Received { body, message_id: "m-1".into(), ..Received::default() });
+        let expected = [
+            ("ord_1".to_owned(), ["a".to_owned(), "b".to_owned()].into()),
+            (String::new(), ["m-1".to_owned()].into()),
+        ];
+        assert_eq!(published(&messages), expected.into());
+    }
+
+    #[track_caller]
+    fn check(status: &str, reason: Option<&str>, accepted: bool) {
+        let row = Row { status: status.to_owned(), reason: reason.map(str::to_owned), ..Row::default() };
+        assert_eq!(row.was_accepted(), accepted, "{status} {reason:?}");
+    }
+
+    #[test]
+    fn only_an_accepted_order_can_fail_to_be_paid() {
+        check("accepted", None, true);
+        check("confirmed", None, true);
+        check("rejected", Some("payment_declined"), true);
+        check("rejected", Some("out_of_stock"), false);
     }
 }

@@ -1,10 +1,10 @@
-//! Figures from the function's own log: how fast orders were accepted, and what a batch cost.
+//! Figures from the functions' own logs: how fast orders were accepted and paid, and what a batch cost.
 
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// The message of the line that `process-orders` writes for every batch.
+/// The message of the line that a function writes for every batch.
 const BATCH_MESSAGE: &str = "batch answered";
 
 /// One batch line, as far as the demo needs it.
@@ -13,6 +13,8 @@ const BATCH_MESSAGE: &str = "batch answered";
 struct BatchLine {
     message: String,
     accepted_ms: Vec<f64>,
+    confirmed_ms: Vec<f64>,
+    duration_ms: f64,
     #[serde(rename = "redis.calls")]
     redis_calls: u64,
 }
@@ -24,12 +26,17 @@ pub struct Figures {
     pub batches: u64,
     /// Milliseconds from the queue taking a message to the answer of the call that committed its order.
     pub accepted_ms: Percentiles,
+    /// Milliseconds from the queue taking a payment request to the answer of the call that committed its capture.
+    pub confirmed_ms: Percentiles,
     /// Redis calls of all batches.
     pub redis_calls: u64,
+    /// Seconds of all batches that confirmed nothing.
+    pub fruitless_s: f64,
 }
 
 /// Percentiles in milliseconds; none without a single value.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Percentiles {
     /// Half are faster.
     pub p50: Option<f64>,
@@ -49,29 +56,39 @@ impl Percentiles {
     }
 }
 
-/// Reads a function's log.
+/// Reads a function's log; one that was never invoked has none.
 ///
 /// # Errors
-/// [`Error::File`] when there is none.
+/// [`Error::File`] when there is one that cannot be read.
 pub fn read(log: &Path) -> Result<Figures, Error> {
-    let text = std::fs::read_to_string(log).map_err(|source| Error::File { path: log.to_owned(), source })?;
-    Ok(of(&text))
+    match std::fs::read_to_string(log) {
+        Ok(text) => Ok(of(&text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Figures::default()),
+        Err(source) => Err(Error::File { path: log.to_owned(), source }),
+    }
 }
 
 /// Lines that are no batch lines (others, or cut off by a killed process) are passed over.
 fn of(log: &str) -> Figures {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<BatchLine>(line).ok());
     let batches: Vec<BatchLine> = lines.filter(|line| line.message == BATCH_MESSAGE).collect();
+    let times = |of: fn(&BatchLine) -> &Vec<f64>| {
+        Percentiles::of(batches.iter().flat_map(|line| of(line).iter().copied()).collect())
+    };
+    let fruitless = batches.iter().filter(|line| line.confirmed_ms.is_empty());
     Figures {
         batches: u64::try_from(batches.len()).unwrap_or(u64::MAX),
         redis_calls: batches.iter().map(|line| line.redis_calls).sum(),
-        accepted_ms: Percentiles::of(batches.into_iter().flat_map(|line| line.accepted_ms).collect()),
+        accepted_ms: times(|line| &line.accepted_ms),
+        confirmed_ms: times(|line| &line.confirmed_ms),
+        fruitless_s: fruitless.map(|line| line.duration_ms).sum::<f64>() / 1_000.0,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Percentiles, of};
+    use super::{Figures, Percentiles, of, read};
+    use std::path::Path;
 
     #[track_caller]
     fn check(values: &[f64], p50: f64, p95: f64, p99: f64) {
@@ -106,5 +123,21 @@ mod tests {
         let figures = of(log);
         assert_eq!((figures.batches, figures.redis_calls), (2, 2));
         assert_eq!(figures.accepted_ms.p50, Some(20.0));
+    }
+
+    #[test]
+    fn a_batch_that_confirmed_nothing_was_fruitless() {
+        let log = concat!(
+            r#"{"message":"batch answered","confirmed_ms":[300,100],"duration_ms":400}"#,
+            "\n",
+            r#"{"message":"batch answered","confirmed_ms":[],"duration_ms":1500}"#,
+        );
+        let figures = of(log);
+        assert_eq!((figures.confirmed_ms.p50, figures.fruitless_s), (Some(100.0), 1.5));
+    }
+
+    #[test]
+    fn a_function_that_was_never_invoked_has_no_figures() {
+        assert_eq!(read(Path::new("/nowhere/settle-payments.log")).unwrap(), Figures::default());
     }
 }

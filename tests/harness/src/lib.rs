@@ -2,10 +2,12 @@
 //!
 //! In the order of a run: [`stack`] starts `local-cloud`, [`kits`] is the catalog, [`orders`] what a day of a shop
 //! looks like, [`sender`] sends it at its pace and writes down what it sent, [`evidence`] reads what became of it,
-//! [`verdict`] compares, [`report`] prints. [`demo`] is all of that; the other commands look into a running stack.
+//! [`verdict`] compares, [`report`] prints. [`demo`] is all of that; [`outage`] takes the payment provider away in the
+//! middle and measures, [`campaign`] breaks everything at random; the other commands look into a running stack.
 //!
 //! Promises: the verdict rests on sources that know nothing of each other (the sender's file, the SQL rows, the
-//! queues) and on no code of the functions; the same seed sends the same messages in the same order.
+//! provider's ledger, the stock, the published events) and on no code of the functions; the same seed sends the same
+//! messages in the same order.
 
 pub mod stack;
 
@@ -14,9 +16,12 @@ pub mod kits;
 pub mod orders;
 pub mod sender;
 pub mod sent;
+pub mod settling;
 pub mod verdict;
 
+pub mod campaign;
 pub mod demo;
+pub mod outage;
 pub mod plant;
 pub mod progress;
 pub mod report;
@@ -28,6 +33,7 @@ pub mod database;
 pub mod figures;
 pub mod http;
 pub mod queues;
+pub mod sandbox;
 
 mod error;
 

@@ -72,6 +72,17 @@ pub struct Plan {
     pub start: Timestamp,
     /// Whether prices change in the middle; only who owns the database can do that.
     pub reprice: Repricing,
+    /// What is among the orders.
+    pub variety: Variety,
+}
+
+/// What is among the orders of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variety {
+    /// Everything a shop sees: faults of every kind, declined cards, repeats, reordering.
+    Shop,
+    /// Orders that can be paid, each once and in order, so that every message is one payment.
+    GoodOrders,
 }
 
 /// Whether prices change in the middle of a run.
@@ -95,6 +106,9 @@ pub fn steps(plan: &Plan, kits: &[Kit]) -> Vec<Step> {
         }
         let message = mix.next(at);
         steps.push(Step::Send(Box::new(message)));
+    }
+    if plan.variety == Variety::GoodOrders {
+        return steps;
     }
     mix.allow_reuse(&mut steps);
     let random = Random::seeded(plan.seed ^ 0x5eed);
@@ -162,14 +176,15 @@ fn again(random: &Random, message: &Message) -> Message {
 
 #[cfg(test)]
 mod tests {
-    use super::{Message, Plan, Repricing, Step, steps};
+    use super::{Message, Plan, Repricing, Step, Variety, steps};
     use crate::kits::catalog;
     use crate::sent::Outcome;
     use std::collections::{BTreeMap, BTreeSet};
 
     fn plan(units: usize, seed: u64) -> Vec<Step> {
         let start = "2026-11-23T10:15:00Z".parse().unwrap();
-        steps(&Plan { units, seed, start, reprice: Repricing::InTheMiddle }, &catalog())
+        let reprice = Repricing::InTheMiddle;
+        steps(&Plan { units, seed, start, reprice, variety: Variety::Shop }, &catalog())
     }
 
     fn messages(steps: &[Step]) -> Vec<&Message> {
@@ -211,11 +226,23 @@ mod tests {
             "old_price",
             "new_price",
             "id_reused",
+            "declined",
         ] {
             assert!(kinds.get(kind).is_some_and(|count| *count >= 3), "{kind}: {kinds:?}");
         }
         assert!(kinds["plain"] > 1500, "{kinds:?}");
         assert!(kinds.len() >= 20, "{kinds:?}");
+    }
+
+    #[test]
+    fn good_orders_are_all_to_be_paid_and_each_is_sent_once() {
+        let start = "2026-11-23T10:15:00Z".parse().unwrap();
+        let (reprice, variety) = (Repricing::Never, Variety::GoodOrders);
+        let steps = steps(&Plan { units: 500, seed: 1, start, reprice, variety }, &catalog());
+        let all = messages(&steps);
+        let distinct: BTreeSet<&str> = all.iter().map(|m| m.unit.as_str()).collect();
+        assert_eq!((all.len(), distinct.len()), (500, 500));
+        assert!(all.iter().all(|message| message.expected == [Outcome::Confirmed]));
     }
 
     #[test]

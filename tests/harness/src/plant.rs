@@ -13,12 +13,12 @@ const MESSAGE_LIMIT: Duration = Duration::from_secs(20);
 /// How long the withheld message stays hidden: longer than any run.
 const WITHHELD: Duration = Duration::from_secs(12 * 3600);
 
-/// Deletes every trace of one accepted order, as a restored backup or a careless hand would.
+/// Deletes every trace of one confirmed order, as a restored backup or a careless hand would.
 ///
 /// # Errors
-/// [`Error::NothingToPlantIn`] without an accepted order; [`Error::Database`].
+/// [`Error::NothingToPlantIn`] without a confirmed order; [`Error::Database`].
 pub async fn lose(sql: &Client) -> Result<String, Error> {
-    let id = accepted(sql).await?;
+    let id = confirmed(sql).await?;
     // The replica role switches off foreign keys and the triggers that keep history from being rewritten.
     let statement = format!(
         "SET session_replication_role = replica;
@@ -30,12 +30,12 @@ pub async fn lose(sql: &Client) -> Result<String, Error> {
     Ok(id)
 }
 
-/// Changes the price of one line of one accepted order.
+/// Changes the price of one line of one confirmed order.
 ///
 /// # Errors
 /// As [`lose`].
 pub async fn mismatch(sql: &Client) -> Result<String, Error> {
-    let id = accepted(sql).await?;
+    let id = confirmed(sql).await?;
     let statement =
         "UPDATE order_items SET unit_price_minor = unit_price_minor + 1 WHERE order_id = $1 AND line_no = 1";
     sql.execute(statement, &[&id]).await.map_err(database::failed("change a line"))?;
@@ -70,9 +70,12 @@ async fn enable(info: &Info, enabled: bool) -> Result<(), Error> {
     info.control("PUT", "/event-sources/process-orders", &json!({"enabled": enabled})).await.map(drop)
 }
 
-/// The id of some accepted order; ids hold letters and `_` only, so that they may stand in a statement.
-async fn accepted(sql: &Client) -> Result<String, Error> {
-    let statement = "SELECT order_id FROM orders WHERE status = 'accepted' AND order_id ~ '^[a-z_]+$' ORDER BY order_id LIMIT 1";
-    let row = sql.query_opt(statement, &[]).await.map_err(database::failed("show an accepted order"))?;
+/// The id of some confirmed order; ids hold letters and `_` only, so that they may stand in a statement.
+///
+/// # Errors
+/// As [`lose`].
+pub async fn confirmed(sql: &Client) -> Result<String, Error> {
+    let statement = "SELECT order_id FROM orders WHERE status = 'confirmed' AND order_id ~ '^[a-z_]+$' ORDER BY order_id LIMIT 1";
+    let row = sql.query_opt(statement, &[]).await.map_err(database::failed("show a confirmed order"))?;
     row.and_then(|row| row.try_get(0).ok()).ok_or(Error::NothingToPlantIn)
 }

@@ -17,6 +17,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 struct Rows {
     accepted: u64,
+    confirmed: u64,
     rejected: u64,
 }
 
@@ -43,19 +44,21 @@ pub fn end() {
 async fn line(info: &Info, sql: &Client, sent: usize, elapsed: Duration) -> Result<String, Error> {
     let status = info.status().await?;
     let rows = database::rows(sql, "count its orders", COUNTS, &[]).await?;
-    let Rows { accepted, rejected } = rows.into_iter().next().unwrap_or_default();
-    let depth = status.depth("orders");
-    let instances = status.functions.get("process-orders").map_or(0, |function| function.instances);
-    let (seconds, waiting) = (elapsed.as_secs(), depth.visible + depth.delayed);
-    let flying = depth.in_flight;
+    let Rows { accepted, confirmed, rejected } = rows.into_iter().next().unwrap_or_default();
+    let waiting = |queue: &str| status.depth(queue).total();
+    let (orders, payments) = (waiting("orders"), waiting("payments"));
+    let seconds = elapsed.as_secs();
     Ok(format!(
-        "{seconds:>4} s   sent {sent:>6}   accepted {accepted:>6}   rejected {rejected:>5}   queued {waiting:>5}   in flight {flying:>4}   instances {instances:>2}"
+        "{seconds:>4} s   sent {sent:>6}   accepted {accepted:>6}   confirmed {confirmed:>6}   rejected {rejected:>5}   to accept {orders:>5}   to pay {payments:>5}"
     ))
 }
 
+/// Accepted are all that were, whatever became of them later.
 const COUNTS: &str = "
-SELECT CAST(jsonb_build_object('accepted', count(*) FILTER (WHERE status <> 'rejected'),
-                               'rejected', count(*) FILTER (WHERE status = 'rejected')) AS text) FROM orders";
+SELECT CAST(jsonb_build_object(
+  'accepted', count(*) FILTER (WHERE status <> 'rejected' OR reason LIKE 'payment%'),
+  'confirmed', count(*) FILTER (WHERE status = 'confirmed'),
+  'rejected', count(*) FILTER (WHERE status = 'rejected')) AS text) FROM orders";
 
 fn print(line: &str) {
     let mut stderr = std::io::stderr();

@@ -1,6 +1,7 @@
 //! The result of a demo: as the JSON object that scripts read, and as a table for people.
 
 use crate::figures::{Figures, Percentiles};
+use crate::sandbox;
 use crate::verdict::Judgement;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -9,11 +10,10 @@ use xtask::out::table;
 /// Most findings that are printed; the rest is counted.
 const FINDINGS_MAX: usize = 20;
 
-/// The functions whose Data API calls are reported. `settle-payments` makes none until paying exists.
-const CALLERS: [&str; 2] = ["process-orders", "settle-payments"];
+/// The functions that work on batches: the first accepts orders, the second settles their payments.
+pub const FUNCTIONS: [&str; 2] = ["process-orders", "settle-payments"];
 
-/// The result. `sent` = `confirmed` or, until paying exists, `accepted` + Σ `rejected` + `quarantined` +
-/// `dead_lettered` + `lost` + `unfinished`.
+/// The result. `sent` = `confirmed` + Σ `rejected` + `quarantined` + `dead_lettered` + `lost` + `unfinished`.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     /// Distinct order contents and malformed bodies.
@@ -22,7 +22,7 @@ pub struct Report {
     pub duplicates: u64,
     /// Accepted orders, whatever became of them later.
     pub accepted: u64,
-    /// Paid orders; none until paying exists.
+    /// Paid orders.
     pub confirmed: u64,
     /// Rejected orders by reason.
     pub rejected: BTreeMap<String, u64>,
@@ -32,16 +32,22 @@ pub struct Report {
     pub dead_lettered: u64,
     /// Sent and nowhere to be found.
     pub lost: u64,
-    /// Orders charged more than once; none until paying exists.
+    /// Orders from which money was taken more than once.
     pub double_charged: u64,
+    /// Charges whose money is still held.
+    pub orphan_holds: u64,
     /// Ended otherwise than they were sent for.
     pub mismatched: u64,
     /// Still on their way when the time was over.
     pub unfinished: u64,
     /// From the queue taking a message to the answer of the call that committed its order.
     pub accepted_ms: Percentiles,
-    /// To the answer of the call that committed the capture; none until paying exists.
+    /// From the queue taking a payment request to the answer of the call that committed the capture.
     pub confirmed_ms: Percentiles,
+    /// Of that, what one call to the provider took, as the provider measured it.
+    pub provider_ms: Percentiles,
+    /// Calls that reached the provider.
+    pub provider_calls: u64,
     /// Units that reached their end, by the time from the first message to the last end.
     pub orders_per_s: f64,
     /// Data API calls by function, as the server counted them.
@@ -57,12 +63,14 @@ pub struct Report {
 /// What the report needs beside the judgement.
 #[derive(Debug, Clone, Default)]
 pub struct Measured {
-    /// From the log of `process-orders`.
-    pub figures: Figures,
+    /// From the log of each of [`FUNCTIONS`].
+    pub figures: BTreeMap<String, Figures>,
     /// Data API calls by caller.
     pub data_api_calls: BTreeMap<String, u64>,
-    /// Processes of `process-orders` started.
-    pub cold_starts: u64,
+    /// Processes started, by function.
+    pub cold_starts: BTreeMap<String, u64>,
+    /// What the provider has counted.
+    pub provider: sandbox::Figures,
     /// From the first message to the end, in seconds.
     pub seconds: f64,
 }
@@ -70,11 +78,12 @@ pub struct Measured {
 impl Report {
     /// Puts judgement and measurements together.
     pub fn new(judgement: &Judgement, measured: &Measured) -> Self {
+        let figures = |function: &str| measured.figures.get(function).cloned().unwrap_or_default();
         let calls = |caller: &str| measured.data_api_calls.get(caller).copied().unwrap_or(0);
-        let batches = |caller: &str| if caller == CALLERS[0] { measured.figures.batches } else { 0 };
-        let per_batch =
-            |caller: &str| (batches(caller) > 0).then(|| hundredths(ratio(calls(caller), batches(caller))));
-        let orders = |n: u64| BTreeMap::from([(CALLERS[0].to_owned(), n)]);
+        let per_batch = |caller: &str| {
+            let batches = figures(caller).batches;
+            (batches > 0).then(|| hundredths(ratio(calls(caller), batches)))
+        };
         let ended = judgement.sent - judgement.lost - judgement.unfinished;
         let seconds = measured.seconds.max(f64::MIN_POSITIVE);
         Self {
@@ -86,26 +95,30 @@ impl Report {
             quarantined: judgement.quarantined,
             dead_lettered: judgement.dead_lettered,
             lost: judgement.lost,
-            double_charged: 0,
+            double_charged: judgement.double_charged,
+            orphan_holds: judgement.orphan_holds,
             mismatched: judgement.mismatched,
             unfinished: judgement.unfinished,
-            accepted_ms: measured.figures.accepted_ms,
-            confirmed_ms: Percentiles::default(),
+            accepted_ms: figures(FUNCTIONS[0]).accepted_ms,
+            confirmed_ms: figures(FUNCTIONS[1]).confirmed_ms,
+            provider_ms: measured.provider.provider_ms,
+            provider_calls: measured.provider.calls_total,
             orders_per_s: hundredths(float(ended) / seconds),
-            data_api_calls: CALLERS.map(|caller| (caller.to_owned(), calls(caller))).into(),
-            data_api_calls_per_batch: CALLERS.map(|caller| (caller.to_owned(), per_batch(caller))).into(),
-            redis_calls: orders(measured.figures.redis_calls),
-            cold_starts: orders(measured.cold_starts),
+            data_api_calls: of_each(calls),
+            data_api_calls_per_batch: of_each(per_batch),
+            redis_calls: of_each(|function| figures(function).redis_calls),
+            cold_starts: measured.cold_starts.clone(),
         }
     }
 
-    /// The table for people.
+    /// The tables for people.
     pub fn table(&self) -> String {
         let row =
             |name: &str, count: u64, note: &str| vec![name.to_owned(), count.to_string(), note.to_owned()];
         let mut rows = vec![
             row("sent", self.sent, &format!("and {} of them a second time", self.duplicates)),
-            row("accepted", self.accepted, "the end state until paying exists"),
+            row("accepted", self.accepted, "stock reserved, payment requested"),
+            row("confirmed", self.confirmed, "paid, each once and in full"),
             row("rejected", self.rejected.values().sum(), ""),
         ];
         rows.extend(self.rejected.iter().map(|(reason, count)| row(&format!("  {reason}"), *count, "")));
@@ -113,65 +126,81 @@ impl Report {
             row("quarantined", self.quarantined, "can never be orders; kept with their reason"),
             row("dead-lettered", self.dead_lettered, ""),
             row("lost", self.lost, "sent and nowhere to be found"),
-            row("mismatched", self.mismatched, "rows, stock or outcome not as sent"),
+            row("double-charged", self.double_charged, "paid more than once, by the provider's ledger"),
+            row("held for nothing", self.orphan_holds, "money that nobody took or released"),
+            row("mismatched", self.mismatched, "rows, charge, events, stock or outcome not as sent"),
             row("unfinished", self.unfinished, "still on their way when the time was over"),
         ]);
         format!("{}\n\n{}", table(&["orders", "count", ""], &rows), self.speed())
     }
 
     fn speed(&self) -> String {
-        let ms = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.0}"));
-        let of = |counts: &BTreeMap<String, u64>| counts.get(CALLERS[0]).copied().unwrap_or(0).to_string();
-        let per_batch = self.data_api_calls_per_batch.get(CALLERS[0]).copied().flatten();
-        let times = self.accepted_ms;
+        let row = |name: &str, cells: [String; 2]| {
+            let [accepts, settles] = cells;
+            vec![name.to_owned(), accepts, settles]
+        };
+        let each = |cell: &dyn Fn(&str) -> String| FUNCTIONS.map(cell);
+        let calls = |function: &str| {
+            let per_batch = self.data_api_calls_per_batch.get(function).copied().flatten();
+            let per_batch = per_batch.map_or("-".to_owned(), |n| format!("{n:.2}"));
+            format!("{}, {per_batch} a batch", of(&self.data_api_calls, function))
+        };
+        let provider =
+            [String::new(), format!("{} of {} calls", times(self.provider_ms), self.provider_calls)];
         let rows = [
-            (
-                "accepted within, ms",
-                format!("p50 {}   p95 {}   p99 {}", ms(times.p50), ms(times.p95), ms(times.p99)),
-            ),
-            ("orders per second", format!("{:.0}", self.orders_per_s)),
-            (
-                "Data API calls",
-                format!(
-                    "{}, {} a batch",
-                    of(&self.data_api_calls),
-                    per_batch.map_or("-".to_owned(), |n| format!("{n:.2}"))
-                ),
-            ),
-            ("Redis calls", of(&self.redis_calls)),
-            ("cold starts", of(&self.cold_starts)),
+            row("done within, ms", [times(self.accepted_ms), times(self.confirmed_ms)]),
+            row("of it the provider, ms", provider),
+            row("Data API calls", each(&calls)),
+            row("Redis calls", each(&|function| of(&self.redis_calls, function))),
+            row("cold starts", each(&|function| of(&self.cold_starts, function))),
+            row("orders per second", [format!("{:.0}", self.orders_per_s), String::new()]),
         ];
-        let rows: Vec<Vec<String>> = rows.map(|(name, value)| vec![name.to_owned(), value]).into();
-        table(&["process-orders", ""], &rows)
+        table(&["", FUNCTIONS[0], FUNCTIONS[1]], &rows)
     }
+}
+
+fn of_each<T>(value: impl Fn(&str) -> T) -> BTreeMap<String, T> {
+    FUNCTIONS.map(|function| (function.to_owned(), value(function))).into()
+}
+
+fn of(counts: &BTreeMap<String, u64>, function: &str) -> String {
+    counts.get(function).copied().unwrap_or(0).to_string()
+}
+
+/// Percentiles in one cell.
+pub(crate) fn times(times: Percentiles) -> String {
+    let ms = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.0}"));
+    format!("p50 {}   p95 {}   p99 {}", ms(times.p50), ms(times.p95), ms(times.p99))
 }
 
 /// The verdict in words: what was found, or that nothing was.
 pub fn verdict(judgement: &Judgement) -> String {
     if judgement.passed() {
-        return "Verdict: nothing lost, nothing mismatched, nothing unfinished.".to_owned();
+        return "Verdict: nothing lost, nobody charged twice, nothing mismatched, nothing unfinished."
+            .to_owned();
     }
     let shown: Vec<String> =
         judgement.findings.iter().take(FINDINGS_MAX).map(|finding| format!("  {finding}")).collect();
     let hidden = judgement.findings.len().saturating_sub(FINDINGS_MAX);
     let more = if hidden > 0 { format!("\n  and {hidden} more") } else { String::new() };
-    let Judgement { lost, mismatched, unfinished, dead_lettered, .. } = judgement;
+    let Judgement { lost, double_charged, orphan_holds, mismatched, unfinished, dead_lettered, .. } =
+        judgement;
     format!(
-        "Verdict: FAILED. {lost} lost, {mismatched} mismatched, {unfinished} unfinished, {dead_lettered} dead-lettered.\n{}{more}",
+        "Verdict: FAILED. {lost} lost, {double_charged} charged twice, {orphan_holds} holds left, {mismatched} mismatched, {unfinished} unfinished, {dead_lettered} dead-lettered.\n{}{more}",
         shown.join("\n")
     )
 }
 
-fn ratio(part: u64, whole: u64) -> f64 {
+pub(crate) fn ratio(part: u64, whole: u64) -> f64 {
     float(part) / float(whole)
 }
 
 /// Counts of a run are far below 2^32.
-fn float(n: u64) -> f64 {
+pub(crate) fn float(n: u64) -> f64 {
     f64::from(u32::try_from(n).unwrap_or(u32::MAX))
 }
 
-fn hundredths(value: f64) -> f64 {
+pub(crate) fn hundredths(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
@@ -179,6 +208,7 @@ fn hundredths(value: f64) -> f64 {
 mod tests {
     use super::{Measured, Report, verdict};
     use crate::figures::{Figures, Percentiles};
+    use crate::sandbox;
     use crate::verdict::Judgement;
     use serde_json::json;
 
@@ -187,49 +217,73 @@ mod tests {
             sent: 100,
             duplicates: 3,
             accepted: 90,
-            rejected: [("out_of_stock".to_owned(), 6)].into(),
+            confirmed: 88,
+            rejected: [("out_of_stock".to_owned(), 6), ("payment_declined".to_owned(), 2)].into(),
             quarantined: 4,
             ..Judgement::default()
         }
     }
 
+    fn percentiles(p50: f64, p95: f64, p99: f64) -> Percentiles {
+        Percentiles { p50: Some(p50), p95: Some(p95), p99: Some(p99) }
+    }
+
     fn report() -> Report {
-        let accepted_ms = Percentiles { p50: Some(23.0), p95: Some(41.0), p99: Some(77.0) };
-        let figures = Figures { batches: 40, accepted_ms, redis_calls: 31 };
-        let data_api_calls = [("process-orders".to_owned(), 43)].into();
-        Report::new(&judgement(), &Measured { figures, data_api_calls, cold_starts: 2, seconds: 0.8 })
+        let accepted_ms = percentiles(23.0, 41.0, 77.0);
+        let confirmed_ms = percentiles(400.0, 900.0, 1200.0);
+        let accepting = Figures { batches: 40, accepted_ms, redis_calls: 31, ..Figures::default() };
+        let settling = Figures { batches: 20, confirmed_ms, redis_calls: 80, ..Figures::default() };
+        let named = |accepts, settles| {
+            [("process-orders".to_owned(), accepts), ("settle-payments".to_owned(), settles)].into()
+        };
+        let provider_ms = percentiles(120.0, 300.0, 500.0);
+        let measured = Measured {
+            figures: [("process-orders".to_owned(), accepting), ("settle-payments".to_owned(), settling)]
+                .into(),
+            data_api_calls: named(43, 60),
+            cold_starts: named(2, 3),
+            provider: sandbox::Figures { provider_ms, calls_total: 178, ..sandbox::Figures::default() },
+            seconds: 0.8,
+        };
+        Report::new(&judgement(), &measured)
     }
 
     #[test]
     fn the_json_has_the_agreed_fields() {
-        let none = json!({"p50": null, "p95": null, "p99": null});
         let expected = json!({
-            "sent": 100, "duplicates": 3, "accepted": 90, "confirmed": 0, "rejected": {"out_of_stock": 6},
-            "quarantined": 4, "dead_lettered": 0, "lost": 0, "double_charged": 0, "mismatched": 0, "unfinished": 0,
-            "accepted_ms": {"p50": 23.0, "p95": 41.0, "p99": 77.0}, "confirmed_ms": none, "orders_per_s": 125.0,
-            "data_api_calls": {"process-orders": 43, "settle-payments": 0},
-            "data_api_calls_per_batch": {"process-orders": 1.08, "settle-payments": null},
-            "redis_calls": {"process-orders": 31}, "cold_starts": {"process-orders": 2},
+            "sent": 100, "duplicates": 3, "accepted": 90, "confirmed": 88,
+            "rejected": {"out_of_stock": 6, "payment_declined": 2}, "quarantined": 4, "dead_lettered": 0, "lost": 0,
+            "double_charged": 0, "orphan_holds": 0, "mismatched": 0, "unfinished": 0,
+            "accepted_ms": {"p50": 23.0, "p95": 41.0, "p99": 77.0},
+            "confirmed_ms": {"p50": 400.0, "p95": 900.0, "p99": 1200.0},
+            "provider_ms": {"p50": 120.0, "p95": 300.0, "p99": 500.0}, "provider_calls": 178, "orders_per_s": 125.0,
+            "data_api_calls": {"process-orders": 43, "settle-payments": 60},
+            "data_api_calls_per_batch": {"process-orders": 1.08, "settle-payments": 3.0},
+            "redis_calls": {"process-orders": 31, "settle-payments": 80},
+            "cold_starts": {"process-orders": 2, "settle-payments": 3},
         });
         assert_eq!(serde_json::to_value(report()).unwrap(), expected);
     }
 
     #[test]
-    fn the_table_reads_at_a_glance() {
+    fn the_tables_read_at_a_glance() {
         let table = report().table();
-        assert!(table.contains("  accepted           90  the end state until paying exists\n"), "{table}");
-        assert!(table.contains("    out_of_stock      6\n"), "{table}");
-        assert!(table.contains("p50 23   p95 41   p99 77"), "{table}");
+        assert!(table.contains("  confirmed              88  paid, each once and in full\n"), "{table}");
+        assert!(table.contains("    payment_declined      2\n"), "{table}");
+        let times = table.lines().find(|line| line.contains("done within, ms")).unwrap();
+        assert!(times.ends_with("p50 23   p95 41   p99 77  p50 400   p95 900   p99 1200"), "{table}");
         assert!(table.contains("43, 1.08 a batch"), "{table}");
+        assert!(table.contains("60, 3.00 a batch"), "{table}");
     }
 
     #[test]
     fn the_verdict_says_what_was_found() {
-        assert_eq!(verdict(&judgement()), "Verdict: nothing lost, nothing mismatched, nothing unfinished.");
+        let good = "Verdict: nothing lost, nobody charged twice, nothing mismatched, nothing unfinished.";
+        assert_eq!(verdict(&judgement()), good);
         let findings = (0..25).map(|n| format!("finding {n}")).collect();
         let text = verdict(&Judgement { lost: 25, findings, ..judgement() });
         assert!(text.starts_with(
-            "Verdict: FAILED. 25 lost, 0 mismatched, 0 unfinished, 0 dead-lettered.\n  finding 0\n"
+            "Verdict: FAILED. 25 lost, 0 charged twice, 0 holds left, 0 mismatched, 0 unfinished, 0 dead-lettered.\n  finding 0\n"
         ));
         assert!(text.ends_with("finding 19\n  and 5 more"), "{text}");
     }

@@ -37,6 +37,8 @@ pub struct Run<'a> {
     pub file: &'a Path,
     /// Messages sent so far, for whoever shows progress.
     pub progress: &'a Cell<usize>,
+    /// Set by whoever has seen enough: the sender ends early then, and its file holds what was sent.
+    pub enough: &'a Cell<bool>,
 }
 
 /// Sends everything; afterwards the file holds one line for every message.
@@ -53,6 +55,9 @@ pub async fn send(run: Run<'_>, plan: &Plan) -> Result<(), Error> {
     let mut due: Vec<Message> = Vec::new();
     let mut number: u32 = 0;
     for step in steps {
+        if run.enough.get() {
+            break;
+        }
         match step {
             Step::Send(message) => {
                 let at = Duration::from_secs(number.into()) / run.rate.max(1);

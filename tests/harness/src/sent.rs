@@ -10,8 +10,8 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The order has a row and is accepted, or further.
-    Accepted,
+    /// The order has a row and is paid.
+    Confirmed,
     /// The order has a row and is rejected for this reason.
     Rejected(String),
     /// The message is in the quarantine for this reason.
@@ -125,7 +125,7 @@ mod tests {
             unit: "malformed-1".into(),
             kind: "not_json".into(),
             order: None,
-            expected: vec![Outcome::Quarantined("not_json".into()), Outcome::Accepted],
+            expected: vec![Outcome::Quarantined("not_json".into()), Outcome::Confirmed],
             message_id: "m-1".into(),
             sent_at_ms: 7,
             traceparent: "00-a-b-01".into(),

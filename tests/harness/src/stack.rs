@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -46,6 +47,8 @@ pub struct Info {
     pub postgres_url: String,
     /// Redis.
     pub redis_url: String,
+    /// The payment sandbox.
+    pub sandbox_url: String,
     /// The AWS region.
     pub region: String,
     /// Queues by name.
@@ -157,6 +160,8 @@ pub struct StackOptions {
     pub postgres_url: Option<String>,
     /// More arguments of `local-cloud up`.
     pub arguments: Vec<String>,
+    /// A program of this build that runs as `settle-payments` in its place: a peer to compare with.
+    pub settle_with: Option<&'static str>,
     /// What becomes of it when this value is dropped.
     pub life: Life,
     /// Where `local-cloud` writes what it does.
@@ -193,6 +198,7 @@ impl Default for StackOptions {
             servers: "auto",
             postgres_url: None,
             arguments: Vec::new(),
+            settle_with: None,
             life: Life::Owned,
             messages: Messages::Kept,
         }
@@ -251,6 +257,13 @@ impl Stack {
         Ok(())
     }
 
+    /// As [`Stack::end`], for a run whose result matters more than its end: what goes wrong is only told.
+    pub async fn end_or_say(self) {
+        if let Err(error) = self.end().await {
+            xtask::out::note(&xtask::out::chain("the stack", &error));
+        }
+    }
+
     /// The folder that holds all that this stack writes.
     pub fn state(&self) -> &Path {
         &self.options.state
@@ -303,12 +316,30 @@ fn programs() -> PathBuf {
     if folder.ends_with("deps") { folder.parent().unwrap_or(folder).to_owned() } else { folder.to_owned() }
 }
 
+/// The folder that `local-cloud` takes the functions from: all programs, with the peer under the name that it plays.
+fn functions(options: &StackOptions) -> Result<PathBuf, Error> {
+    let Some(peer) = options.settle_with else { return Ok(programs()) };
+    let folder = options.state.join("programs");
+    let failed = |source| Error::File { path: folder.clone(), source };
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    for entry in std::fs::read_dir(programs()).map_err(failed)?.flatten() {
+        let (name, path) = (entry.file_name(), entry.path());
+        if path.is_file() && path.extension().is_none() && name != "settle-payments" {
+            symlink(path, folder.join(name)).map_err(failed)?;
+        }
+    }
+    symlink(programs().join(peer), folder.join("settle-payments")).map_err(failed)?;
+    Ok(folder)
+}
+
 /// Removes what stacks left behind whose process is gone: folders named `…-<process id>`, perhaps with a number.
 fn sweep(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let mut parts = name.split('-');
-        let ours = parts.next().is_some_and(|kind| ["demo", "test", "conformance"].contains(&kind));
+        let ours = parts
+            .next()
+            .is_some_and(|kind| ["demo", "test", "conformance", "outage", "campaign"].contains(&kind));
         let owner: Option<u32> = parts.next().and_then(|pid| pid.parse().ok());
         if let (true, Some(owner)) = (ours, owner)
             && Path::new("/proc/self").exists()
@@ -328,7 +359,7 @@ fn spawn(options: &StackOptions) -> Result<Child, Error> {
     command.args(["up", "--stage", options.stage, "--state-dir"]).arg(&options.state);
     command
         .args(["--postgres-from", options.servers, "--redis-from", options.servers, "--bin-dir"])
-        .arg(programs());
+        .arg(functions(options)?);
     command.args(options.postgres_url.iter().flat_map(|url| ["--postgres-url", url]));
     command.args(&options.arguments).stdin(Stdio::null());
     command.stdout(Stdio::null());

@@ -1,8 +1,12 @@
 //! The verdict: compares what was sent with what became of it. Pure: evidence in, judgement out.
 //!
-//! Every unit sent (an order's content, or a malformed body) ends in exactly one place: accepted, confirmed,
-//! rejected, quarantined, dead-lettered, lost or unfinished. Across that, a unit is mismatched when its place or its
-//! rows are not what it was sent for.
+//! Every unit sent (an order's content, or a malformed body) ends in exactly one place: confirmed, rejected,
+//! quarantined, dead-lettered, lost or unfinished. Across that, a unit is mismatched when its place or its rows are
+//! not what it was sent for, when its charge is not what its row says ([`money`]), and when the shop was not told
+//! what the row says ([`events`]).
+
+mod events;
+mod money;
 
 use crate::evidence::{Evidence, Row};
 use crate::sent::{Item, Outcome, Placed, Sent};
@@ -15,7 +19,7 @@ pub struct Judgement {
     pub sent: u64,
     /// Messages beyond those.
     pub duplicates: u64,
-    /// Accepted, or further along than that.
+    /// Accepted, whatever became of them later: confirmed, not paid, or still on their way.
     pub accepted: u64,
     /// Paid.
     pub confirmed: u64,
@@ -23,33 +27,42 @@ pub struct Judgement {
     pub rejected: BTreeMap<String, u64>,
     /// In the quarantine.
     pub quarantined: u64,
-    /// In the dead-letter queue and nowhere else.
+    /// In a dead-letter queue, the order or the request to pay it, and nowhere else.
     pub dead_lettered: u64,
     /// Nowhere.
     pub lost: u64,
-    /// Nowhere, but the queue still holds messages.
+    /// Accepted and neither paid nor rejected; or nowhere, but the queue still holds messages.
     pub unfinished: u64,
-    /// Units whose rows or place are wrong, SKUs whose stock does not add up, rows that nobody sent.
+    /// Units whose rows or place are wrong, orders whose charge or events are not what their row says, SKUs whose
+    /// stock does not add up, rows that nobody sent.
     pub mismatched: u64,
-    /// Messages that the orders queue still holds.
+    /// Orders from which money was taken more than once.
+    pub double_charged: u64,
+    /// Charges whose money is still held.
+    pub orphan_holds: u64,
+    /// Messages that the queues of orders and payments still hold.
     pub waiting: u64,
     /// What is wrong, a sentence each.
     pub findings: Vec<String>,
 }
 
 impl Judgement {
-    /// Whether nothing was lost, mismatched or left unfinished.
+    /// Whether nothing was lost, charged twice, mismatched or left unfinished, and no money is held for nothing.
     ///
     /// A dead letter fails as well: no order of these runs may end there.
     pub fn passed(&self) -> bool {
-        self.lost + self.mismatched + self.unfinished + self.dead_lettered + self.waiting == 0
+        let money = self.double_charged + self.orphan_holds;
+        self.lost + self.mismatched + self.unfinished + self.dead_lettered + self.waiting + money == 0
     }
 }
 
 /// Where a unit ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
-    Row(Outcome),
+    Confirmed,
+    Rejected(String),
+    /// Accepted and not at its end; how it stands.
+    OnItsWay(String),
     Quarantine(String),
     DeadLetter,
     Nowhere,
@@ -59,25 +72,38 @@ enum Place {
 pub fn judge(evidence: &Evidence) -> Judgement {
     let units = units(&evidence.sent);
     let total = count(evidence.sent.len());
-    let mut judgement =
-        Judgement { sent: count(units.len()), waiting: evidence.waiting, ..Judgement::default() };
+    let mut judgement = Judgement { sent: count(units.len()), ..Judgement::default() };
     judgement.duplicates = total - judgement.sent;
     let contents = contents(&evidence.sent);
     for messages in units.values() {
         judge_unit(evidence, &contents, messages, &mut judgement);
     }
-    // What has no place may still be in the queue; what the queue does not hold any more is lost.
-    judgement.unfinished = judgement.lost.min(evidence.waiting);
-    judgement.lost -= judgement.unfinished;
-    if evidence.waiting > 0 {
-        judgement.findings.push(format!("messages that the orders queue still holds: {}", evidence.waiting));
-    }
-    let beyond_units = stock(evidence).into_iter().chain(unsent(evidence));
+    judge_waiting(evidence, &mut judgement);
+    let money = money::money(evidence);
+    judgement.double_charged = count(money.double_charged.len());
+    judgement.orphan_holds = count(money.orphan_holds.len());
+    judgement.findings.extend(money.double_charged.into_iter().chain(money.orphan_holds));
+    let told = events::events(evidence);
+    let beyond_units =
+        money.mismatched.into_iter().chain(told).chain(stock(evidence)).chain(unsent(evidence));
     for finding in beyond_units {
         judgement.mismatched += 1;
         judgement.findings.push(finding);
     }
     judgement
+}
+
+/// What has no place may still be in the queue; what the queue does not hold any more is lost.
+fn judge_waiting(evidence: &Evidence, judgement: &mut Judgement) {
+    let unfound = judgement.lost.min(evidence.waiting);
+    judgement.lost -= unfound;
+    judgement.unfinished += unfound;
+    for (queue, waiting) in [("orders", evidence.waiting), ("payments", evidence.waiting_payments)] {
+        judgement.waiting += waiting;
+        if waiting > 0 {
+            judgement.findings.push(format!("messages that the {queue} queue still holds: {waiting}"));
+        }
+    }
 }
 
 /// Messages by unit, in a stable order.
@@ -105,15 +131,19 @@ fn judge_unit(evidence: &Evidence, contents: &Contents<'_>, messages: &[&Sent], 
     let row = row_of(evidence, contents, first);
     let place = place(evidence, messages, row);
     let mut wrong: Vec<String> = Vec::new();
+    judgement.accepted += u64::from(row.is_some_and(Row::was_accepted));
     match &place {
-        Place::Row(outcome @ Outcome::Rejected(reason)) => {
-            *judgement.rejected.entry(reason.clone()).or_default() += 1;
-            wrong.extend(unexpected(first, outcome));
+        Place::Confirmed => {
+            judgement.confirmed += 1;
+            wrong.extend(unexpected(first, &Outcome::Confirmed));
         }
-        Place::Row(outcome) => {
-            judgement.accepted += 1;
-            judgement.confirmed += u64::from(row.is_some_and(|row| row.status == "confirmed"));
-            wrong.extend(unexpected(first, outcome));
+        Place::Rejected(reason) => {
+            *judgement.rejected.entry(reason.clone()).or_default() += 1;
+            wrong.extend(unexpected(first, &Outcome::Rejected(reason.clone())));
+        }
+        Place::OnItsWay(how) => {
+            judgement.unfinished += 1;
+            judgement.findings.push(format!("{} ({}): {how}, and not at its end", first.unit, first.kind));
         }
         Place::Quarantine(reason) => {
             judgement.quarantined += 1;
@@ -130,7 +160,6 @@ fn judge_unit(evidence: &Evidence, contents: &Contents<'_>, messages: &[&Sent], 
     }
     if let (Some(row), Some(order)) = (row, &first.order) {
         wrong.extend(differences(order, row));
-        wrong.extend(missing_request(evidence, row));
     }
     judgement.mismatched += u64::from(!wrong.is_empty());
     judgement
@@ -152,8 +181,7 @@ fn row_of<'a>(evidence: &'a Evidence, contents: &Contents<'_>, unit: &Sent) -> O
 
 fn place(evidence: &Evidence, messages: &[&Sent], row: Option<&Row>) -> Place {
     if let Some(row) = row {
-        let rejected = row.reason.clone().filter(|_| row.status == "rejected");
-        return Place::Row(rejected.map_or(Outcome::Accepted, Outcome::Rejected));
+        return place_of(row, evidence.dead_payments.contains(&row.order_id));
     }
     let ids: BTreeSet<&str> = messages.iter().map(|message| message.message_id.as_str()).collect();
     if let Some(found) = evidence.quarantine.iter().find(|found| ids.contains(found.message_id.as_str())) {
@@ -163,6 +191,18 @@ fn place(evidence: &Evidence, messages: &[&Sent], row: Option<&Row>) -> Place {
     if dead { Place::DeadLetter } else { Place::Nowhere }
 }
 
+fn place_of(row: &Row, dead_payment: bool) -> Place {
+    match (row.status.as_str(), &row.reason) {
+        ("confirmed", _) => Place::Confirmed,
+        ("rejected", Some(reason)) => Place::Rejected(reason.clone()),
+        _ if dead_payment => Place::DeadLetter,
+        (status, _) => {
+            let payment = row.payments.last().map_or("none", |payment| payment.status.as_str());
+            Place::OnItsWay(format!("{status}, payment {payment}"))
+        }
+    }
+}
+
 fn unexpected(sent: &Sent, outcome: &Outcome) -> Option<String> {
     let wanted = || sent.expected.iter().map(name).collect::<Vec<_>>().join(" or ");
     (!sent.expected.contains(outcome)).then(|| format!("is {}, should be {}", name(outcome), wanted()))
@@ -170,7 +210,7 @@ fn unexpected(sent: &Sent, outcome: &Outcome) -> Option<String> {
 
 fn name(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Accepted => "accepted".to_owned(),
+        Outcome::Confirmed => "confirmed".to_owned(),
         Outcome::Rejected(reason) => format!("rejected ({reason})"),
         Outcome::Quarantined(reason) => format!("quarantined ({reason})"),
     }
@@ -199,21 +239,24 @@ fn differences(order: &Placed, row: &Row) -> Vec<String> {
         order.total_minor.to_string(),
         row.total_minor.map_or("nothing".to_owned(), |total| total.to_string()),
     );
-    let accepted = row.status != "rejected";
+    let accepted = row.was_accepted();
     compare("items", lines(if accepted { &order.items } else { &[] }), lines(&row.items));
     let charge = |amount: i64, currency: &str, customer: &str, method: &str| {
         format!("{amount} {currency} {customer} {method}")
     };
     let refs = &order.payment;
     let wanted = charge(order.total_minor, &order.currency, &refs.customer_ref, &refs.method_ref);
-    let requests: Vec<String> = row
+    // A second attempt asks for the same once more.
+    let mut requests: Vec<String> = row
         .payments
         .iter()
         .map(|p| charge(p.amount_minor, &p.currency, &p.customer_ref, &p.method_ref))
         .collect();
+    requests.dedup();
     compare("payment", if accepted { wanted } else { String::new() }, requests.join(", "));
     let event = if accepted { "order.accepted.v1" } else { "order.rejected.v1" };
-    compare("first event", event.to_owned(), row.events.first().cloned().unwrap_or_default());
+    let first = row.events.first().map(|id| events::event_type(id).to_owned());
+    compare("first event", event.to_owned(), first.unwrap_or_default());
     wrong
 }
 
@@ -225,13 +268,6 @@ fn lines(items: &[Item]) -> String {
         .collect();
     lines.sort();
     lines.join(" + ")
-}
-
-/// An accepted order whose payment nobody was asked for would wait for ever.
-fn missing_request(evidence: &Evidence, row: &Row) -> Option<String> {
-    let asked = evidence.payment_requests.contains(&row.order_id)
-        || row.payments.iter().any(|payment| payment.received);
-    (row.status == "accepted" && !asked).then(|| "accepted, but no payment request was published".to_owned())
 }
 
 /// SKUs whose stock is not what it was less what accepted orders took.

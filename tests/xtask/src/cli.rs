@@ -23,17 +23,22 @@ pub struct Cli {
 /// One task.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Runs orders through a fresh stack and judges the outcome; exits 1 on anything lost, mismatched or unfinished
+    /// Runs orders through a fresh stack, to the payment, and judges the outcome; exits 1 on anything lost, charged
+    /// twice, mismatched or unfinished
     Demo(Demo),
+    /// Takes the payment provider away from a loaded stack and measures what that costs; exits 1 when a goal is missed
+    Outage(Outage),
+    /// Runs orders while the payment provider fails in every way and functions are killed; exits 1 on anything wrong
+    Campaign(Campaign),
     /// Starts the stack on this machine, with a seeded catalog, until Ctrl-C
     Up(Up),
     /// Stops the stack that `up` started
     Down,
-    /// Shows queues, functions, event sources and Data API calls of the running stack
+    /// Shows queues, functions, event sources, schedules, Data API and payment provider of the running stack
     Status(Status),
     /// Sends events to the orders queue of the running stack: a file, or generated orders
     Send(Send),
-    /// Shows everything known of one order: rows, history, outbox, dead letters, log lines
+    /// Shows everything known of one order: rows, payments, charge, history, events, dead letters, log lines
     Order(Order),
     /// Lists, shows and redrives dead letters; lists and shows the quarantine
     Dlq(Dlq),
@@ -68,7 +73,7 @@ impl Origin {
     }
 }
 
-/// Which servers a stack is built on; shared by `up` and `demo`.
+/// Which servers a stack is built on; shared by all commands that start one.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Servers {
     /// Where PostgreSQL and Redis come from
@@ -220,15 +225,105 @@ pub struct Demo {
     pub plant: Option<Plant>,
 }
 
+/// Options of `outage`.
+#[derive(Debug, Args)]
+pub struct Outage {
+    /// How the provider fails
+    #[arg(long, value_enum, default_value_t = OutageKind::Unavailable, value_name = "KIND")]
+    pub kind: OutageKind,
+    /// How long it fails
+    #[arg(long, default_value_t = 120, value_name = "S", value_parser = clap::value_parser!(u32).range(5..=3600))]
+    pub seconds: u32,
+    /// Orders per second, before, during and after
+    #[arg(long, default_value_t = 60, value_name = "PER_S", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rate: u32,
+    /// What the provider allows each endpoint, in calls per second; must leave room above the rate
+    #[arg(long, default_value_t = 100, value_name = "PER_S", value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    pub quota: u32,
+    /// Seed of the orders and of the failures
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Run the same load again with the payment code that most people would write, and compare
+    #[arg(long)]
+    pub naive: bool,
+    /// Print the result as one JSON object on standard output; progress goes to standard error
+    #[arg(long)]
+    pub json: bool,
+    /// Which servers to use
+    #[command(flatten)]
+    pub servers: Servers,
+}
+
+/// A way in which the whole provider fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutageKind {
+    /// Answers 503 at once
+    #[value(name = "503")]
+    Unavailable,
+    /// Takes the request and never answers
+    Hang,
+    /// Resets the connection before it does anything
+    Reset,
+    /// Lets connections be opened and reads nothing
+    Blackhole,
+}
+
+impl OutageKind {
+    /// The word on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unavailable => "503",
+            Self::Hang => "hang",
+            Self::Reset => "reset",
+            Self::Blackhole => "blackhole",
+        }
+    }
+}
+
+/// Options of `campaign`.
+#[derive(Debug, Args)]
+pub struct Campaign {
+    /// Distinct orders and malformed bodies to send; duplicates come on top
+    #[arg(long, default_value_t = 20_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub orders: u32,
+    /// Messages per second
+    #[arg(long, default_value_t = 150, value_name = "PER_S", value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub rate: u32,
+    /// Seed of the orders and of the failures
+    #[arg(long, default_value_t = 7, value_name = "N")]
+    pub seed: u64,
+    /// Milliseconds between two kills of a function, each in its turn; 0 kills none
+    #[arg(long, default_value_t = 700, value_name = "MS")]
+    pub kill_every_ms: u32,
+    /// Kill Redis in the middle, and start it again ten seconds later
+    #[arg(long)]
+    pub redis_outage: bool,
+    /// Seconds to wait for the end after the provider is well again
+    #[arg(long, default_value_t = 900, value_name = "S")]
+    pub wait_s: u32,
+    /// Print the result as one JSON object on standard output; progress goes to standard error
+    #[arg(long)]
+    pub json: bool,
+    /// Which servers to use
+    #[command(flatten)]
+    pub servers: Servers,
+}
+
 /// A defect that the verdict must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Plant {
-    /// Deletes the rows of one accepted order
+    /// Deletes the rows of one confirmed order
     Lost,
-    /// Changes the price of one item of one accepted order
+    /// Changes the price of one item of one confirmed order
     Mismatched,
     /// Takes one message off the queue and never gives it back
     Unfinished,
+    /// Takes the money of one confirmed order a second time
+    DoubleCharge,
+    /// Holds money for one confirmed order that nobody will take or release
+    OrphanHold,
+    /// Takes another amount than the order's total
+    MismatchedCharge,
 }
 
 #[cfg(test)]
@@ -252,6 +347,12 @@ mod tests {
         check("xtask demo", true);
         check("xtask demo --orders 5000 --rate 200 --seed 7 --json", true);
         check("xtask demo --plant lost", true);
+        check("xtask demo --plant double-charge", true);
+        check("xtask outage --kind 503 --seconds 120", true);
+        check("xtask outage --kind blackhole --seconds 60 --rate 30 --quota 50 --naive --json", true);
+        check("xtask outage --kind slow", false);
+        check("xtask campaign --orders 20000 --rate 150 --seed 7 --kill-every-ms 700 --json", true);
+        check("xtask campaign --redis-outage", true);
         check("xtask demo --orders 0", false);
         check("xtask up --detach", true);
         check("xtask up --watch", true);

@@ -16,6 +16,8 @@ fn main() -> ExitCode {
         | Command::Send(_)
         | Command::Order(_)
         | Command::Dlq(_)
+        | Command::Outage(_)
+        | Command::Campaign(_)
         | Command::Demo(_) => heavy::build_and_hand_over(),
     };
     match result {

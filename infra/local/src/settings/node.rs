@@ -34,6 +34,26 @@ impl<'a> Node<'a> {
         self.get(name).is_some()
     }
 
+    /// An object below this one that must be there. One that is missing is one problem, and read as if it were
+    /// empty, whose fields are no problems of their own.
+    pub(super) fn section<T>(&mut self, name: &str, read: fn(&mut Node<'_>) -> T) -> T {
+        if let Some(section) = self.child(name, read) {
+            return section;
+        }
+        let (path, mut ignored) = (self.path_of(name), Vec::new());
+        read(&mut Node { value: None, path, stage: self.stage, problems: &mut ignored })
+    }
+
+    /// An object below this one that may be absent.
+    pub(super) fn optional<T>(&mut self, name: &str, read: fn(&mut Node<'_>) -> T) -> Option<T> {
+        if self.has(name) { self.child(name, read) } else { None }
+    }
+
+    /// A staged number that may be absent.
+    pub(super) fn optional_number(&mut self, name: &str) -> Option<u64> {
+        self.optional(name, read_staged)
+    }
+
     /// A string; empty when missing.
     pub(super) fn text(&mut self, name: &str) -> String {
         let text = self.require(name).and_then(|value| self.expect(name, value.as_str(), "a string"));

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use super::{EventSource, Function, Queue, Settings};
+use super::{EventSource, Function, Provider, Queue, Settings};
 
 /// An event source that batches more than this must name a window. SQS hands out ten at a time.
 const BATCH_SIZE_WITHOUT_WINDOW: u64 = 10;
@@ -20,6 +20,12 @@ const TIMEOUTS_S: RangeInclusive<u64> = 1..=900;
 const MEMORIES_MB: RangeInclusive<u64> = 128..=10_240;
 /// A queue's visibility timeout.
 const VISIBILITIES_S: RangeInclusive<u64> = 0..=43_200;
+/// `ReservedConcurrentExecutions` of a function that works at all.
+const RESERVED_CONCURRENCIES: RangeInclusive<u64> = 1..=1_000;
+/// What a schedule can be: EventBridge Scheduler knows whole minutes only, the stages of this machine seconds.
+const SCHEDULES_S: RangeInclusive<u64> = 1..=86_400;
+/// The stages that are deployed.
+const DEPLOYED: [&str; 2] = ["dev", "prod"];
 /// A queue's retention.
 const RETENTIONS_S: RangeInclusive<u64> = 60..=1_209_600;
 
@@ -32,14 +38,55 @@ pub(super) fn broken(settings: &Settings) -> Vec<String> {
     for (name, queue) in &settings.queues {
         check_queue(&mut problems, settings, name, queue);
     }
+    check_provider(&mut problems, &settings.provider);
     problems.within("local.function_instances", settings.local.function_instances, 1..=1_000);
     problems.0
+}
+
+fn check_provider(problems: &mut Problems, provider: &Provider) {
+    problems.within("provider.rate_per_s", provider.rate_per_s, 1..=1_000_000);
+    problems.within("provider.global_rate_per_s", provider.global_rate_per_s, 1..=1_000_000);
+    problems.within("provider.used_percent", provider.used_percent, 1..=100);
+    if provider.global_rate_per_s < provider.rate_per_s {
+        problems.add("provider.global_rate_per_s: is less than the rate of one endpoint".to_owned());
+    }
+    let times = [
+        ("connect_timeout_ms", provider.connect_timeout, "look_up_timeout_ms", provider.look_up_timeout),
+        ("look_up_timeout_ms", provider.look_up_timeout, "attempt_timeout_ms", provider.attempt_timeout),
+        ("attempt_floor_ms", provider.attempt_floor, "attempt_timeout_ms", provider.attempt_timeout),
+    ];
+    for (shorter, short, longer, long) in times {
+        if short > long {
+            problems.add(format!("provider.{shorter}: is longer than {longer}"));
+        }
+    }
+}
+
+/// What a function needs that calls the provider, and what one needs that the clock invokes.
+fn check_payer(problems: &mut Problems, settings: &Settings, path: &str, function: &Function) {
+    let Provider { attempt_floor, reserve, .. } = &settings.provider;
+    if function.calls_provider() && function.timeout < *attempt_floor + *reserve {
+        problems.add(format!(
+            "{path}.timeout_s: leaves no time for an attempt; provider.attempt_floor_ms and reserve_ms need {} ms",
+            (*attempt_floor + *reserve).as_millis()
+        ));
+    }
+    if let Some(concurrency) = function.reserved_concurrency {
+        problems.within(&format!("{path}.reserved_concurrency"), concurrency, RESERVED_CONCURRENCIES);
+    }
+    let Some(every) = function.schedule else { return };
+    let path = format!("{path}.schedule.every_s");
+    problems.within(&path, every.as_secs(), SCHEDULES_S);
+    if DEPLOYED.contains(&settings.stage.as_str()) && every.as_secs() % 60 != 0 {
+        problems.add(format!("{path}: {} is not a whole number of minutes", every.as_secs()));
+    }
 }
 
 fn check_function(problems: &mut Problems, settings: &Settings, name: &str, function: &Function) {
     let path = format!("functions.{name}");
     problems.within(&format!("{path}.timeout_s"), function.timeout.as_secs(), TIMEOUTS_S);
     problems.within(&format!("{path}.memory_mb"), function.memory_mb, MEMORIES_MB);
+    check_payer(problems, settings, &path, function);
     let Some(source) = &function.event_source else { return };
     let path = format!("{path}.event_source");
     check_event_source(problems, &path, source);
@@ -156,6 +203,31 @@ mod tests {
         check("/queues/orders-dlq/message_retention_s", 345_600, Some("whose dead letters it keeps"));
         check("/queues/orders/max_receive_count", 0, Some("queues.orders.max_receive_count: 0"));
         check("/queues/orders/max_receive_count", 1_001, Some("queues.orders.max_receive_count: 1001"));
+    }
+
+    #[test]
+    fn a_quota_and_its_times_fit_together() {
+        check(
+            "/provider/global_rate_per_s",
+            24,
+            Some("provider.global_rate_per_s: is less than the rate of"),
+        );
+        check("/provider/used_percent", 101, Some("provider.used_percent: 101 is not within 1 to 100"));
+        check(
+            "/provider/connect_timeout_ms",
+            2_001,
+            Some("connect_timeout_ms: is longer than look_up_timeout"),
+        );
+        check(
+            "/provider/look_up_timeout_ms",
+            5_001,
+            Some("look_up_timeout_ms: is longer than attempt_timeout"),
+        );
+        check(
+            "/provider/attempt_floor_ms",
+            5_001,
+            Some("attempt_floor_ms: is longer than attempt_timeout_ms"),
+        );
     }
 
     #[test]

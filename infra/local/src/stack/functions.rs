@@ -1,6 +1,6 @@
 //! From the settings to functions and event sources: names, environments, programs.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::StackOptions;
 use crate::{
@@ -10,9 +10,14 @@ use crate::{
     event_source::{EventSource, Mapping},
     lambda_host::{FunctionSpec, Host, Surroundings},
     redis::Redis,
+    sandbox::Sandbox,
+    scheduler::Schedule,
     settings::{Function, Settings},
     sqs::{ACCOUNT_ID, Sqs},
 };
+
+/// The key that functions show the payment sandbox, which takes any of this form.
+const PROVIDER_KEY: &str = "sk_test_local";
 
 /// ARNs of things that exist in name only.
 #[derive(Debug, Clone)]
@@ -52,27 +57,30 @@ pub(super) fn surroundings(settings: &Settings, sqs: &Sqs, data_api: &DataApi) -
     Surroundings { region: settings.region.clone(), endpoints: endpoints.into() }
 }
 
+/// What `${…}` in an environment can stand for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) names: &'a Names,
+    pub(super) sqs: &'a Sqs,
+    pub(super) redis: &'a Redis,
+    pub(super) sandbox: &'a Sandbox,
+}
+
 /// How to run each function of the settings.
 ///
 /// # Errors
 /// A program that is not built, or an environment that names something unknown.
-pub(super) fn specs(
-    options: &StackOptions,
-    settings: &Settings,
-    names: &Names,
-    sqs: &Sqs,
-    redis: &Redis,
-) -> Result<Vec<FunctionSpec>, Error> {
+pub(super) fn specs(options: &StackOptions, known: Known<'_>) -> Result<Vec<FunctionSpec>, Error> {
     let spec = |(name, function): (&String, &Function)| {
         let command = options.bin_dir.join(name);
+        // A function that the clock invokes, or nobody, is ours also beside `cargo lambda watch`.
         let hosted_elsewhere = options.watch.is_some() && function.event_source.is_some();
         if !command.exists() && !hosted_elsewhere {
             return Err(Error::NotBuilt { path: command });
         }
-        let environment =
-            function.environment(name, |reference| look_up(reference, function, names, sqs, redis))?;
-        let cap = function.event_source.as_ref().map(|source| source.maximum_concurrency);
-        let cap = cap.unwrap_or(settings.local.function_instances);
+        let environment = function.environment(name, |reference| known.look_up(reference, function))?;
+        let cap = function.concurrency().unwrap_or(known.settings.local.function_instances);
         Ok(FunctionSpec {
             environment,
             timeout: function.timeout,
@@ -81,20 +89,32 @@ pub(super) fn specs(
             ..FunctionSpec::new(name, command)
         })
     };
-    settings.functions.iter().map(spec).collect()
+    known.settings.functions.iter().map(spec).collect()
 }
 
-/// What `${reference}` stands for in an environment.
-fn look_up(reference: &str, function: &Function, names: &Names, sqs: &Sqs, redis: &Redis) -> Option<String> {
-    match reference.split('.').collect::<Vec<_>>().as_slice() {
-        ["queues", queue, "url"] => sqs.queues().get(*queue).map(|address| address.url.clone()),
-        ["queues", queue, "arn"] => sqs.queues().get(*queue).map(|address| address.arn.clone()),
-        ["secrets", user, "arn"] => names.secrets().remove(*user),
-        ["database", "cluster_arn"] => Some(names.cluster_arn.clone()),
-        ["database", "name"] => Some(names.database.clone()),
-        ["redis", "url"] => Some(redis.url()),
-        ["function", "timeout_ms"] => Some(clock::whole_ms(function.timeout).to_string()),
-        _ => None,
+impl Known<'_> {
+    /// What `${reference}` stands for in the environment of `function`.
+    fn look_up(&self, reference: &str, function: &Function) -> Option<String> {
+        let Settings { provider, reconcile, .. } = self.settings;
+        let seconds = |duration: Duration| Some(duration.as_secs().to_string());
+        match reference.split('.').collect::<Vec<_>>().as_slice() {
+            ["queues", queue, "url"] => self.sqs.queues().get(*queue).map(|address| address.url.clone()),
+            ["queues", queue, "arn"] => self.sqs.queues().get(*queue).map(|address| address.arn.clone()),
+            ["secrets", user, "arn"] => self.names.secrets().remove(*user),
+            ["database", "cluster_arn"] => Some(self.names.cluster_arn.clone()),
+            ["database", "name"] => Some(self.names.database.clone()),
+            ["redis", "url"] => Some(self.redis.url()),
+            ["provider", "url"] => Some(self.sandbox.url()),
+            ["provider", "key"] => Some(PROVIDER_KEY.to_owned()),
+            ["provider", "rate_per_s"] => Some(provider.rate_per_s.to_string()),
+            ["provider", "global_rate_per_s"] => Some(provider.global_rate_per_s.to_string()),
+            ["provider", "instances_max"] => Some(self.settings.provider_instances_max().to_string()),
+            ["reconcile", "unknown_quarantine_s"] => seconds(reconcile.unknown_quarantine),
+            ["reconcile", "compare_lag_s"] => seconds(reconcile.compare_lag),
+            ["function", "timeout_ms"] => Some(clock::whole_ms(function.timeout).to_string()),
+            ["stage"] => Some(self.settings.stage.clone()),
+            _ => None,
+        }
     }
 }
 
@@ -119,4 +139,14 @@ pub(super) fn event_sources(
         sources.insert(name.clone(), EventSource::start(mapping, sqs.clone(), host.clone(), enabled)?);
     }
     Ok(sources)
+}
+
+/// Starts the schedule of each function that has one.
+pub(super) fn schedules(settings: &Settings, host: &Host) -> BTreeMap<String, Schedule> {
+    let scheduled = settings.functions.iter();
+    let scheduled = scheduled.filter_map(|(name, function)| Some((name, function.schedule?)));
+    let start = |(name, every): (&String, Duration)| {
+        (name.clone(), Schedule::start(name, every, &settings.region, host.clone()))
+    };
+    scheduled.map(start).collect()
 }

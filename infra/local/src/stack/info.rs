@@ -21,6 +21,8 @@ pub struct StackInfo {
     pub data_api_url: String,
     /// The Lambda Invoke API.
     pub lambda_url: String,
+    /// The payment sandbox: the provider's API, and its ledger and levers under `/_sandbox`.
+    pub sandbox_url: String,
     /// PostgreSQL as superuser, in the stack's database: for verifiers, never for functions.
     pub postgres_url: String,
     /// Redis.

@@ -8,6 +8,8 @@ mod host;
 #[cfg(test)]
 mod invoke_api;
 #[cfg(test)]
+mod scheduler;
+#[cfg(test)]
 mod stack;
 #[cfg(test)]
 mod support;

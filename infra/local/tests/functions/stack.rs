@@ -43,7 +43,9 @@ impl Up {
         let name = uuid::Uuid::new_v4().simple().to_string();
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         std::fs::create_dir_all(folder.join("bin")).unwrap();
-        std::os::unix::fs::symlink(probe(), folder.join("bin/probe")).unwrap();
+        for function in ["probe", "clockwork"] {
+            std::os::unix::fs::symlink(probe(), folder.join("bin").join(function)).unwrap();
+        }
         std::fs::write(folder.join("settings.json"), with_probe(settings_json()).to_string()).unwrap();
         let log = File::create(folder.join("log")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_local-cloud"));
@@ -129,6 +131,18 @@ fn with_probe(mut settings: Value) -> Value {
             "maximum_concurrency": number(4), "report_batch_item_failures": true,
         },
     });
+    settings["functions"]["clockwork"] = json!({
+        "timeout_s": number(2), "memory_mb": number(128), "reserved_concurrency": number(2),
+        "schedule": {"every_s": number(1)},
+        "environment": {
+            "ORDERFLOW_STAGE": "${stage}", "ORDERFLOW_PROVIDER_URL": "${provider.url}",
+            "ORDERFLOW_PROVIDER_KEY": "${provider.key}", "ORDERFLOW_INSTANCES_MAX": "${provider.instances_max}",
+            "ORDERFLOW_PROVIDER_RATE_PER_S": "${provider.rate_per_s}",
+            "ORDERFLOW_PROVIDER_GLOBAL_RATE_PER_S": "${provider.global_rate_per_s}",
+            "ORDERFLOW_UNKNOWN_QUARANTINE_S": "${reconcile.unknown_quarantine_s}",
+            "ORDERFLOW_COMPARE_LAG_S": "${reconcile.compare_lag_s}",
+        },
+    });
     settings
 }
 
@@ -194,6 +208,41 @@ async fn every_lever_of_the_control_api_does_its_part() {
 }
 
 #[tokio::test]
+async fn a_scheduled_function_runs_is_told_where_the_provider_is_and_is_paused() {
+    let up = Up::start(&[]).await;
+    wait_for("the clock has run it", async || {
+        up.status().await["schedules"]["clockwork"]["runs"].as_u64().is_some_and(|runs| runs > 0)
+    })
+    .await;
+    let (_, paused) = up.control(Method::PUT, "/schedules/clockwork", json!({"enabled": false})).await;
+    assert_eq!((&paused["enabled"], &paused["every_s"]), (&json!(false), &json!(1)));
+    let (code, answer) = up.control(Method::POST, "/schedules/clockwork/run", Value::Null).await;
+    assert!(code == 200 && answer["pid"].is_u64(), "{code} {answer}");
+    up.control(Method::PUT, "/functions/clockwork", json!({"throttle": true})).await;
+    assert_eq!(up.control(Method::POST, "/schedules/clockwork/run", Value::Null).await.0, 429);
+    up.control(Method::PUT, "/functions/clockwork", json!({"throttle": false})).await;
+    let url = format!("{}/2015-03-31/functions/clockwork/invocations", up.url("lambda_url"));
+    let (_, _, answer) = request(Method::POST, &url, &[], json!({"do": "environment"}).to_string()).await;
+    let environment = json_of(&answer);
+    let sandbox = up.url("sandbox_url");
+    for (name, value) in [
+        ("ORDERFLOW_STAGE", "test"),
+        ("ORDERFLOW_PROVIDER_URL", sandbox.as_str()),
+        ("ORDERFLOW_PROVIDER_KEY", "sk_test_local"),
+        ("ORDERFLOW_INSTANCES_MAX", "2"),
+        ("ORDERFLOW_PROVIDER_RATE_PER_S", "1000"),
+        ("ORDERFLOW_PROVIDER_GLOBAL_RATE_PER_S", "4000"),
+        ("ORDERFLOW_UNKNOWN_QUARANTINE_S", "3"),
+        ("ORDERFLOW_COMPARE_LAG_S", "2"),
+    ] {
+        assert_eq!(environment[name], value, "{name}");
+    }
+    let (status, ..) = request(Method::GET, &format!("{sandbox}/_sandbox/ledger"), &[], String::new()).await;
+    assert!(status.is_success());
+    assert_eq!(up.status().await["sandbox"]["calls_total"], 0);
+}
+
+#[tokio::test]
 async fn the_control_api_refuses_what_makes_no_sense() {
     let up = Up::start(&[]).await;
     for (method, path, body, code) in [
@@ -202,6 +251,9 @@ async fn the_control_api_refuses_what_makes_no_sense() {
         (Method::POST, "/functions/probe/kill", Value::Null, 404),
         (Method::PUT, "/functions/probe", json!({"throtle": true}), 422),
         (Method::PUT, "/event-sources/nobody", json!({"enabled": true}), 404),
+        (Method::PUT, "/schedules/probe", json!({"enabled": true}), 404),
+        (Method::PUT, "/schedules/clockwork", json!({"enable": true}), 422),
+        (Method::POST, "/schedules/nobody/run", Value::Null, 404),
         (Method::POST, "/functions", json!({"name": "a/b", "command": ["x"]}), 400),
         (Method::POST, "/functions", json!({"name": "a", "command": []}), 400),
         (Method::POST, "/redis/flush", Value::Null, 404),

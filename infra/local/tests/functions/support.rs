@@ -124,7 +124,16 @@ pub(crate) fn settings_json() -> Value {
             "orders-dlq": {"visibility_timeout_s": number(2), "message_retention_s": number(120)},
         },
         "database": {"name": "x", "statement_timeout_ms": number(1), "lock_timeout_ms": number(1)},
-        "local": {"data_api_rtt_ms": number(0), "function_instances": number(10)},
+        "provider": {
+            "rate_per_s": number(1_000), "global_rate_per_s": number(4_000), "burst": number(0),
+            "used_percent": number(90), "attempt_timeout_ms": number(500), "look_up_timeout_ms": number(200),
+            "connect_timeout_ms": number(100), "attempt_floor_ms": number(100), "reserve_ms": number(100),
+        },
+        "reconcile": {"unknown_quarantine_s": number(3), "compare_lag_s": number(2)},
+        "local": {
+            "data_api_rtt_ms": number(0), "function_instances": number(10),
+            "provider_median_ms": number(0), "provider_sigma_percent": number(35),
+        },
     })
 }
 

@@ -12,6 +12,8 @@ mod postgres;
 #[cfg(test)]
 mod redis;
 #[cfg(test)]
+mod sandbox;
+#[cfg(test)]
 mod shared;
 #[cfg(test)]
 mod support;

@@ -11,10 +11,9 @@ use std::sync::{Mutex, PoisonError};
 
 use data_api::{Clock, Deadline};
 use order::{Known, Sku};
+use redis_link::{Cmd, Fault, Link, RedisSettings};
 
-use crate::link::{Fault, Link};
 use crate::look_up::Counts;
-use crate::settings::RedisSettings;
 
 /// How long a product lives in Redis, before jitter. Versions keep entries right, so this only bounds how long a lost
 /// refresh may last; 200 products then cost less than one read a second over all instances.
@@ -26,6 +25,9 @@ const UNKNOWN_TTL_MS: u64 = 5_000;
 
 /// Times to live vary by a fifth in both directions, so that products loaded together do not expire together.
 const TTL_JITTER_PERCENT: u64 = 20;
+
+/// What a process does without Redis: its one warning.
+const WITHOUT_REDIS: &str = "products come from the database, past Redis";
 
 const WRITE: &str = include_str!("write.lua");
 
@@ -55,7 +57,10 @@ pub(crate) struct Found {
 
 impl<C: Clock> Stored<C> {
     pub(crate) fn new(redis: RedisSettings, clock: C, seed: u64) -> Self {
-        Self { link: Link::new(redis, clock), random: Mutex::new(fastrand::Rng::with_seed(seed)) }
+        Self {
+            link: Link::new(redis, clock, WITHOUT_REDIS),
+            random: Mutex::new(fastrand::Rng::with_seed(seed)),
+        }
     }
 
     pub(crate) async fn warm_up(&self) -> Result<(), Fault> {
@@ -67,7 +72,7 @@ impl<C: Clock> Stored<C> {
         if skus.is_empty() {
             return Found::default();
         }
-        let mut command = redis::cmd("MGET");
+        let mut command = redis_link::cmd("MGET");
         for sku in skus {
             command.arg(key(sku));
         }
@@ -106,17 +111,13 @@ impl<C: Clock> Stored<C> {
     /// The script's call for all products that can be stored; `None` if there are none.
     ///
     /// `EVAL` rather than `EVALSHA`: 1 KB more on the wire, and never a second round trip after a restart.
-    fn write(
-        &self,
-        products: &BTreeMap<Sku, Known>,
-        unreadable: &BTreeMap<Sku, Vec<u8>>,
-    ) -> Option<redis::Cmd> {
+    fn write(&self, products: &BTreeMap<Sku, Known>, unreadable: &BTreeMap<Sku, Vec<u8>>) -> Option<Cmd> {
         let storable: Vec<(&Sku, &Known, String)> =
             products.iter().filter_map(|(sku, known)| Some((sku, known, value::encode(known)?))).collect();
         if storable.is_empty() {
             return None;
         }
-        let mut command = redis::cmd("EVAL");
+        let mut command = redis_link::cmd("EVAL");
         command.arg(WRITE).arg(storable.len());
         for (sku, _, _) in &storable {
             command.arg(key(sku));

@@ -16,7 +16,7 @@ async fn heals(world: &World, plant: &[&[u8]]) {
         ([0, 0, 1], [2, 1]),
         "a miss: {planted}"
     );
-    assert_eq!(world.redis.text("kit-1").as_deref(), Some("1 100 EUR 1"), "healed: {planted}");
+    assert_eq!(world.text("kit-1").as_deref(), Some("1 100 EUR 1"), "healed: {planted}");
     world.clock.advance(SNAPSHOT_OVER);
     assert_eq!(
         told(world.look_up_right(&process, &["kit-1"]).await),

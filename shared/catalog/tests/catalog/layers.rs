@@ -126,7 +126,7 @@ async fn forgetting_reads_past_a_stale_redis_and_heals_it() {
         ([1, 0, 1], [1, 1]),
         "only a write"
     );
-    assert_eq!(world.redis.text("kit-1").as_deref(), Some("2 777 EUR 1"));
+    assert_eq!(world.text("kit-1").as_deref(), Some("2 777 EUR 1"));
     world.clock.advance(SNAPSHOT_OVER);
     assert_eq!(told(world.look_up_right(&process, &["kit-1"]).await), ([0, 1, 0], [1, 0]), "trusted again");
 }

@@ -25,7 +25,7 @@ async fn a_write_back_that_was_read_before_a_publish_does_not_win() {
     assert_eq!(publish(&world, &writer, 200, 2).await.written, 1);
     world.table.release();
     slow.await.expect("no panic");
-    assert_eq!(world.redis.text("kit-1").as_deref(), Some("2 200 EUR 1"), "the newer version stays");
+    assert_eq!(world.text("kit-1").as_deref(), Some("2 200 EUR 1"), "the newer version stays");
     world.clock.advance(SNAPSHOT_OVER);
     assert_eq!(told(world.look_up_right(&reader, &["kit-1"]).await), ([0, 1, 0], [1, 0]));
 }
@@ -45,9 +45,9 @@ async fn an_absence_that_was_read_before_a_publish_does_not_win() {
     writer.publish(&products, world.deadline()).await.expect("Redis answers");
     world.table.release();
     slow.await.expect("no panic");
-    assert_eq!(world.redis.text("kit-new").as_deref(), Some("1 300 EUR 1"));
+    assert_eq!(world.text("kit-new").as_deref(), Some("1 300 EUR 1"));
     assert_eq!(
-        world.redis.text("kit-other").as_deref(),
+        world.text("kit-other").as_deref(),
         Some("0"),
         "the rest of the batch is written all the same"
     );
@@ -67,7 +67,7 @@ async fn publishes_in_any_order_leave_the_newest() {
             Published { written: 0, superseded: 1 },
             "{old} after {new}"
         );
-        assert_eq!(world.redis.text("kit-1"), Some(format!("{new} 200 EUR 1")));
+        assert_eq!(world.text("kit-1"), Some(format!("{new} 200 EUR 1")));
         assert_eq!(
             publish(&world, &process, 200, new).await,
             Published { written: 1, superseded: 0 },
@@ -82,7 +82,7 @@ async fn a_product_that_cannot_be_stored_is_not_published() {
     let process = world.warm_process().await;
     assert_eq!(publish(&world, &process, -1, 1).await, Published { written: 0, superseded: 1 });
     assert_eq!(publish(&world, &process, 1, -1).await, Published { written: 0, superseded: 1 });
-    assert_eq!(world.redis.text("kit-1"), None);
+    assert_eq!(world.text("kit-1"), None);
 }
 
 #[tokio::test]
@@ -102,5 +102,5 @@ async fn many_publishers_and_readers_at_once_leave_the_newest() {
     for task in tasks {
         task.await.expect("no panic").expect("Redis answers");
     }
-    assert_eq!(world.redis.text("kit-1").as_deref(), Some("41 41 EUR 1"));
+    assert_eq!(world.text("kit-1").as_deref(), Some("41 41 EUR 1"));
 }

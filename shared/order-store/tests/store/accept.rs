@@ -221,15 +221,15 @@ async fn a_payment_is_published_until_it_was_received() {
     for (change, expected) in [
         ("status = 'requested'", KNOWN),
         ("received_at = now()", "known is accepted attempt 1"),
-        ("received_at = NULL, status = 'unknown'", "known is accepted attempt 1"),
+        ("received_at = NULL, status = 'unknown', unknown_at = now()", "known is accepted attempt 1"),
         ("status = 'failed'", "known is accepted attempt 1"),
     ] {
         shop.accept(&[order("o1", &[("kit", 1, PRICE)])]).await;
         shop.owner.execute(&format!("UPDATE payments SET {change}"), &[]).await.unwrap();
         check(&shop, order("o1", &[("kit", 1, PRICE)]), expected).await;
     }
-    let attempt = "INSERT INTO payments (order_id, attempt_no, status, params, params_hash, amount_minor)
-                   SELECT order_id, 2, 'requested', params, params_hash, amount_minor FROM payments";
+    let attempt = "INSERT INTO payments (order_id, attempt_no, status, params, params_hash, amount_minor, next_attempt_at)
+                   SELECT order_id, 2, 'requested', params, params_hash, amount_minor, now() FROM payments";
     shop.owner.execute(attempt, &[]).await.unwrap();
     check(&shop, order("o1", &[("kit", 1, PRICE)]), "known is accepted attempt 2 publish").await;
     shop.owner.execute("UPDATE orders SET status = 'review'", &[]).await.unwrap();

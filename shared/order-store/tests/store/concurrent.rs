@@ -16,14 +16,14 @@ const KNOWN: &str = "known is accepted attempt 1 publish";
 const CLIENTS: usize = 8;
 
 /// A session of the functions' user that waits as long as a busy machine may need.
-async fn patient(shop: &Shop) -> Client {
+pub(crate) async fn patient(shop: &Shop) -> Client {
     let client = shop.database.app().await;
     client.batch_execute("SET lock_timeout = '30s'; SET statement_timeout = '60s'").await.unwrap();
     client
 }
 
 /// Waits until some session waits for another's lock; the statement timeout is the limit.
-async fn until_somebody_waits(observer: &Client) {
+pub(crate) async fn until_somebody_waits(observer: &Client) {
     let wait = "DO $$ BEGIN
         WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock') LOOP
           PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
@@ -80,7 +80,7 @@ async fn a_repeat_does_not_wait_for_whoever_updates_its_order() {
 }
 
 /// Batches of 10 orders with 3 random lines each, over the SKUs; ids are unique per client.
-fn random_batch(random: &mut Rng, skus: &[String], name: &str) -> Vec<Value> {
+pub(crate) fn random_batch(random: &mut Rng, skus: &[String], name: &str) -> Vec<Value> {
     let line = |random: &mut Rng| (random.choice(skus).unwrap().as_str(), random.i64(1..3), PRICE);
     (0..10)
         .map(|number| order(&format!("{name}-{number}"), &[line(random), line(random), line(random)]))

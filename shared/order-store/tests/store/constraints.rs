@@ -186,6 +186,11 @@ async fn payments_are_frozen_named_once_and_one_at_a_time() {
         "payments_amount_range",
     )
     .await;
+    check(&s, "UPDATE payments SET next_attempt_at = NULL", "payments_waiting_is_timed").await;
+    check(&s, "UPDATE payments SET status = 'unknown'", "payments_unknown_since").await;
+    check(&s, "UPDATE payments SET sweep_until = now()", "payments_sweep_after_failure").await;
+    check(&s, "UPDATE payments SET last_reason = 'Do not honor'", "payments_last_reason_format").await;
+    check(&s, "UPDATE payments SET last_reason = repeat('a', 65)", "payments_last_reason_format").await;
     check(&s, "UPDATE payments SET status = 'capturing'", "payments_charge_is_named").await;
     check(&s, "UPDATE payments SET payment_id = 'pi 1'", "payments_payment_id_format").await;
     let frozen = "a payment request is frozen, open a new attempt";
@@ -201,4 +206,16 @@ async fn payments_are_frozen_named_once_and_one_at_a_time() {
     s.owner.execute("UPDATE payments SET status = 'failed' WHERE order_id = 'o4'", &[]).await.unwrap();
     let failed = "a failed attempt stays failed, open a new attempt";
     check(&s, "UPDATE payments SET status = 'requested' WHERE order_id = 'o4'", failed).await;
+}
+
+#[tokio::test]
+async fn switches_and_cursors_have_the_names_that_are_asked_for() {
+    let s = shop().await;
+    check(&s, "INSERT INTO switches (name, enabled) VALUES ('payments', true)", "switches_pk").await;
+    check(&s, "INSERT INTO switches (name, enabled) VALUES ('paiments', true)", "switches_name_known").await;
+    check(&s, "UPDATE switches SET enabled = NULL", "enabled").await;
+    let cursor = "INSERT INTO reconcile_cursors VALUES ('charges', now()), ('charges', now())";
+    check(&s, cursor, "reconcile_cursors_pk").await;
+    check(&s, "INSERT INTO reconcile_cursors VALUES ('charge', now())", "reconcile_cursors_name_known").await;
+    check(&s, "INSERT INTO reconcile_cursors VALUES ('charges', NULL)", "compared_until").await;
 }

@@ -4,13 +4,25 @@
 #[cfg(test)]
 mod accept;
 #[cfg(test)]
+mod begin;
+#[cfg(test)]
 mod concurrent;
 #[cfg(test)]
 mod constraints;
 #[cfg(test)]
+mod moves;
+#[cfg(test)]
 mod orders;
+#[cfg(test)]
+mod paying;
+#[cfg(test)]
+mod plans;
 #[cfg(test)]
 #[expect(dead_code, reason = "the tests of migrate-schema use the rest")]
 mod postgres;
+#[cfg(test)]
+mod reconcile;
+#[cfg(test)]
+mod settle_concurrent;
 #[cfg(test)]
 mod users;

@@ -40,6 +40,7 @@ async fn the_functions_user_reads_the_catalog_calls_the_function_and_can_do_noth
         "payments",
         "outbox",
         "processed_webhooks",
+        "switches",
         "schema_migrations",
     ] {
         check_refused(&shop.app, &format!("INSERT INTO {table} SELECT * FROM {table}")).await;
@@ -47,6 +48,20 @@ async fn the_functions_user_reads_the_catalog_calls_the_function_and_can_do_noth
     }
     check_refused(&shop.app, "UPDATE orders SET status = 'confirmed'").await;
     check_refused(&shop.app, "UPDATE payments SET status = 'captured'").await;
+    check_refused(&shop.app, "UPDATE payments SET next_attempt_at = now()").await;
+    check_refused(&shop.app, "UPDATE outbox SET sent_at = now()").await;
+    check_refused(&shop.app, "UPDATE switches SET enabled = true").await;
+    check_refused(&shop.app, "DELETE FROM reconcile_cursors").await;
+    // What the calls are made of can be called by no one else: it trusts its caller.
+    for part in [
+        "move_payments('[]')",
+        "end_order('o1', 'confirmed', NULL, '{}')",
+        "payments_enabled()",
+        "payment_next('requested', 'accepted', false)",
+        "guard_cursor()",
+    ] {
+        check_refused(&shop.app, &format!("SELECT {part}")).await;
+    }
     check_refused(&shop.app, "UPDATE stock SET available = 100").await;
     check_refused(&shop.app, "UPDATE products SET price_minor = 1").await;
     check_refused(&shop.app, "INSERT INTO stock_adjustments VALUES ('e', 'kit', 1)").await;

@@ -3,14 +3,14 @@
 use crate::queues::Received;
 use crate::sent::{self, Sent};
 use crate::stack::Info;
-use crate::{Error, database};
+use crate::{Error, database, sandbox};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use tokio_postgres::Client;
 use xtask::{cli, out, workspace};
 
 /// Queues that may hold a message of the order. The live ones are left alone: looking is a receive.
-const DEAD_ENDS: [&str; 3] = ["orders-dlq", "payments-dlq", "quarantine"];
+const DEAD_ENDS: [&str; 4] = ["orders-dlq", "payments-dlq", "order-events-dlq", "quarantine"];
 
 /// Most messages that are looked through in each of them.
 const MESSAGES_MAX: usize = 1_000;
@@ -68,6 +68,7 @@ async fn everything(info: &Info, id: &str) -> Result<Found, Error> {
     for (section, statement) in SECTIONS {
         found.push((section.to_owned(), rows(&sql, statement, id).await?));
     }
+    found.push(("charge".to_owned(), charge(info, id).await?));
     let queues = info.sqs();
     let mut messages = Vec::new();
     for name in DEAD_ENDS.into_iter().filter(|name| info.queues.contains_key(*name)) {
@@ -89,6 +90,16 @@ async fn everything(info: &Info, id: &str) -> Result<Found, Error> {
     ));
     found.push(("log".to_owned(), log_lines(&info.log_dir, &marks)));
     Ok(found)
+}
+
+/// What the payment provider has of the order.
+async fn charge(info: &Info, id: &str) -> Result<Vec<Value>, Error> {
+    let ledger = sandbox::ledger(info).await?;
+    let shown = |charges: &sandbox::Charges| {
+        json!({"captures": charges.captures, "capturedMinor": charges.captured_minor, "holds": charges.holds,
+               "currency": charges.currency, "paymentIds": charges.payment_ids.join(" ")})
+    };
+    Ok(ledger.orders.get(id).map(shown).into_iter().collect())
 }
 
 async fn rows(sql: &Client, statement: &str, id: &str) -> Result<Vec<Value>, Error> {

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::demo::now;
-use crate::orders::{Plan, Repricing};
+use crate::orders::{Plan, Repricing, Variety};
 use crate::queues::{BATCH_MAX, Outgoing};
 use crate::sender::{self, Run};
 use crate::stack::Info;
@@ -42,12 +42,21 @@ async fn send_file(info: &Info, path: &Path) -> Result<(), Error> {
 async fn send_generated(info: &Info, load: &cli::Load) -> Result<(), Error> {
     let file = workspace::up_state().join("sent.jsonl");
     let units = usize::try_from(load.orders).unwrap_or(usize::MAX);
-    let plan = Plan { units, seed: load.seed, start: now(), reprice: Repricing::Never };
-    let sent = Cell::new(0);
+    let plan =
+        Plan { units, seed: load.seed, start: now(), reprice: Repricing::Never, variety: Variety::Shop };
+    let (sent, enough) = (Cell::new(0), Cell::new(false));
     let (queues, sql) = (info.sqs(), info.sql().await?);
     let orders = info.queue("orders")?;
     sender::send(
-        Run { queues: &queues, orders, sql: &sql, rate: load.rate, file: &file, progress: &sent },
+        Run {
+            queues: &queues,
+            orders,
+            sql: &sql,
+            rate: load.rate,
+            file: &file,
+            progress: &sent,
+            enough: &enough,
+        },
         &plan,
     )
     .await?;

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::control::Status;
+use crate::report::times;
 use crate::stack::Info;
 use xtask::out::{line, table};
 use xtask::{cli, workspace};
@@ -15,7 +16,8 @@ pub async fn run(options: &cli::Status) -> Result<(), Error> {
     if options.json {
         line(&serde_json::to_string(&status).unwrap_or_default());
     } else {
-        line(&[queues(&status), functions(&status), event_sources(&status), data_api(&status)].join("\n\n"));
+        let parts = [queues, functions, event_sources, schedules, data_api, provider];
+        line(&parts.map(|part| part(&status)).join("\n\n"));
     }
     Ok(())
 }
@@ -80,13 +82,32 @@ fn data_api(status: &Status) -> String {
     table(&["Data API caller", "operation", "calls"], &by_caller.collect::<Vec<_>>())
 }
 
+fn schedules(status: &Status) -> String {
+    let rows = status.schedules.iter().map(|(name, schedule)| {
+        let last_ms = schedule.last_duration_ms.map_or_else(|| "-".to_owned(), |ms| ms.to_string());
+        let counts = [schedule.every_s, schedule.runs, schedule.failed, schedule.skipped];
+        cells(name, &counts).into_iter().chain([last_ms]).collect()
+    });
+    table(&["schedule", "every s", "runs", "failed", "skipped", "last ms"], &rows.collect::<Vec<_>>())
+}
+
+fn provider(status: &Status) -> String {
+    let figures = &status.sandbox;
+    let rows = figures.calls.iter().flat_map(|(endpoint, classes)| {
+        classes.iter().map(move |(class, calls)| vec![endpoint.clone(), class.clone(), calls.to_string()])
+    });
+    let calls = table(&["payment provider", "status", "calls"], &rows.collect::<Vec<_>>());
+    let (refused, times) = (figures.answered_429, times(figures.provider_ms));
+    format!("{calls}\n  beyond the quota: {refused}   calls took, ms: {times}")
+}
+
 fn cells(name: &str, counts: &[u64]) -> Vec<String> {
     std::iter::once(name.to_owned()).chain(counts.iter().map(u64::to_string)).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{data_api, functions, queues};
+    use super::{data_api, functions, provider, queues, schedules};
     use serde_json::json;
 
     #[test]
@@ -95,6 +116,8 @@ mod tests {
             "queues": {"orders": {"visible": 3, "in_flight": 20, "delayed": 0}},
             "functions": {"process-orders": {"instances": 2, "invocations": 40, "duration_ms": {"p50": 21.04, "p99": 60.0, "max": 61.0}}},
             "data_api": {"calls": {"process-orders": {"ExecuteStatement": 41}}, "in_flight": 0},
+            "schedules": {"reconcile-orders": {"enabled": true, "every_s": 5, "runs": 12, "last_duration_ms": 340}},
+            "sandbox": {"calls": {"authorize": {"2xx": 38}}, "answered_429": 2, "provider_ms": {"p50": 120.4}},
             "unknown_part": {},
         }))
         .unwrap();
@@ -107,6 +130,18 @@ mod tests {
             data_api(&status).ends_with("process-orders   ExecuteStatement     41"),
             "{}",
             data_api(&status)
+        );
+        assert!(
+            schedules(&status).ends_with("reconcile-orders        5    12       0        0      340"),
+            "{}",
+            schedules(&status)
+        );
+        let provider = provider(&status);
+        assert!(
+            provider.contains(
+                "  authorize         2xx        38\n  beyond the quota: 2   calls took, ms: p50 120"
+            ),
+            "{provider}"
         );
     }
 }

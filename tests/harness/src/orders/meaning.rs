@@ -2,7 +2,7 @@
 //!
 //! Only here: the verdict itself never asks `order` what to expect.
 
-use super::{Message, Plan, Repricing, Step, bodies, steps};
+use super::{Message, Plan, Repricing, Step, Variety, bodies, steps};
 use crate::kits::catalog;
 use crate::sent::Outcome;
 use backoff::Random;
@@ -15,7 +15,7 @@ const PURE_REASONS: [&str; 3] = ["quantity_limit", "total_mismatch", "invalid_or
 
 fn messages(units: usize, seed: u64) -> Vec<Message> {
     let start = "2026-11-23T10:15:00Z".parse().unwrap();
-    let plan = Plan { units, seed, start, reprice: Repricing::InTheMiddle };
+    let plan = Plan { units, seed, start, reprice: Repricing::InTheMiddle, variety: Variety::Shop };
     let sends = steps(&plan, &catalog()).into_iter();
     sends.filter_map(|step| if let Step::Send(message) = step { Some(*message) } else { None }).collect()
 }

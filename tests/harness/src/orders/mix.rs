@@ -1,7 +1,7 @@
 //! One unit after the other: which kind comes next, and what is right for it.
 
 use super::bodies::{letters, placed, traceparent};
-use super::{Message, Plan, Step, malformed};
+use super::{Message, Plan, Step, Variety, malformed};
 use crate::kits::{CURRENCY, Kit, Shelf, index};
 use crate::sent::{Adjustment, Item, Outcome, PaymentRefs, Placed};
 use backoff::Random;
@@ -24,7 +24,7 @@ pub(crate) fn new_price(kit: &Kit) -> Option<i64> {
 }
 
 /// Of a thousand units, how many are of a kind; the rest are plain.
-const MIX: [(u64, Fault); 10] = [
+const MIX: [(u64, Fault); 11] = [
     (20, Fault::UnknownSku),
     (12, Fault::Shelf(Shelf::Inactive)),
     (12, Fault::Shelf(Shelf::SoldOut)),
@@ -35,6 +35,20 @@ const MIX: [(u64, Fault); 10] = [
     (4, Fault::Discount),
     (20, Fault::Malformed),
     (4, Fault::IdReused),
+    (20, Fault::Declined),
+];
+
+/// The provider's card that pays.
+const GOOD_CARD: &str = "pm_card_visa";
+
+/// The provider's test cards that a bank declines for good, by Stripe's names. Those it would let try again ten
+/// minutes later are left out: no run waits for so long.
+const DECLINED_CARDS: [&str; 5] = [
+    "pm_card_chargeDeclined",
+    "pm_card_chargeDeclinedInsufficientFunds",
+    "pm_card_chargeDeclinedLostCard",
+    "pm_card_chargeDeclinedExpiredCard",
+    "pm_card_chargeDeclinedIncorrectCvc",
 ];
 
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +61,7 @@ enum Fault {
     Discount,
     Malformed,
     IdReused,
+    Declined,
 }
 
 /// The generator: everything it draws comes from one seeded stream.
@@ -56,6 +71,7 @@ pub(super) struct Mix<'a> {
     /// Cumulated popularity, by rank.
     popularity: Vec<f64>,
     start: Timestamp,
+    variety: Variety,
     /// Kits whose price has changed, with the new one.
     changed: BTreeMap<String, i64>,
     malformed: usize,
@@ -77,6 +93,7 @@ impl<'a> Mix<'a> {
             kits,
             popularity: popularity.collect(),
             start: plan.start,
+            variety: plan.variety,
             changed: BTreeMap::new(),
             malformed: 0,
             plain: Vec::new(),
@@ -90,6 +107,10 @@ impl<'a> Mix<'a> {
 
     /// The unit in this place of the run.
     pub(super) fn next(&mut self, at: usize) -> Message {
+        if self.variety == Variety::GoodOrders {
+            let items = vec![self.hot(|kit| kit.shelf == Shelf::Steady)];
+            return self.message("plain", self.order(at, items), vec![Outcome::Confirmed]);
+        }
         let mut roll = self.random.below(1000);
         for (share, fault) in MIX {
             if roll < share {
@@ -126,15 +147,15 @@ impl<'a> Mix<'a> {
             (true, 0) => ("old_price", vec![rejected("price_changed")]),
             (true, _) => {
                 self.show_new_prices(&mut items);
-                ("new_price", vec![Outcome::Accepted])
+                ("new_price", vec![Outcome::Confirmed])
             }
-            (false, _) if changes => ("plain", vec![Outcome::Accepted, rejected("price_changed")]),
-            (false, _) => ("plain", vec![Outcome::Accepted]),
+            (false, _) if changes => ("plain", vec![Outcome::Confirmed, rejected("price_changed")]),
+            (false, _) => ("plain", vec![Outcome::Confirmed]),
         };
         // A mixed basket of changed and still unchanged kits may meet the next change on its way.
         let waits = items.iter().any(|item| self.pending(&item.sku));
         let expected = if kind == "new_price" && waits {
-            vec![Outcome::Accepted, rejected("price_changed")]
+            vec![Outcome::Confirmed, rejected("price_changed")]
         } else {
             expected
         };
@@ -153,6 +174,11 @@ impl<'a> Mix<'a> {
         match fault {
             Fault::Malformed => self.malformed(&order),
             Fault::IdReused => self.id_reused(at),
+            Fault::Declined => {
+                let card = DECLINED_CARDS.get(index(&self.random, DECLINED_CARDS.len()));
+                order.payment.method_ref = card.copied().unwrap_or(GOOD_CARD).to_owned();
+                self.message("declined", order, vec![rejected("payment_declined")])
+            }
             Fault::UnknownSku => {
                 let sku = format!("kit-{}-2p", letters(&self.random, 9));
                 self.with_line(order, (sku, 1290), ("unknown_sku", vec![rejected("unknown_sku")]))
@@ -184,8 +210,8 @@ impl<'a> Mix<'a> {
         let (kind, expected) = match shelf {
             Shelf::Inactive => ("inactive_sku", vec![rejected("inactive_sku")]),
             Shelf::SoldOut => ("sold_out", vec![rejected("out_of_stock")]),
-            Shelf::Scarce => ("scarce", vec![Outcome::Accepted, rejected("out_of_stock")]),
-            Shelf::Steady | Shelf::Repriced { .. } => ("plain", vec![Outcome::Accepted]),
+            Shelf::Scarce => ("scarce", vec![Outcome::Confirmed, rejected("out_of_stock")]),
+            Shelf::Steady | Shelf::Repriced { .. } => ("plain", vec![Outcome::Confirmed]),
         };
         let kits: Vec<&Kit> = self.kits.iter().filter(|kit| kit.shelf == shelf).collect();
         let Some(kit) = kits.get(index(&self.random, kits.len())) else { return self.plain(at) };
@@ -217,7 +243,7 @@ impl<'a> Mix<'a> {
         let unit = format!("{} again", order.order_id);
         Message {
             unit,
-            ..self.message("id_reused", order, vec![quarantined("id_reused"), Outcome::Accepted])
+            ..self.message("id_reused", order, vec![quarantined("id_reused"), Outcome::Confirmed])
         }
     }
 
@@ -260,7 +286,7 @@ impl<'a> Mix<'a> {
         }
         let payment = PaymentRefs {
             customer_ref: format!("cus_{}", letters(&self.random, 14)),
-            method_ref: "pm_card_visa".to_owned(),
+            method_ref: GOOD_CARD.to_owned(),
         };
         let mut order = Placed {
             order_id: format!("ord_{}", letters(&self.random, 20)),

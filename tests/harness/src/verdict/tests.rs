@@ -2,6 +2,7 @@
 
 use super::{Judgement, judge};
 use crate::evidence::{Evidence, Payment, Quarantined, Row, Stock};
+use crate::sandbox::{Charges, Ledger};
 use crate::sent::{Item, Outcome, PaymentRefs, Placed, Sent};
 
 fn item(sku: &str, quantity: i64, unit_price_minor: i64) -> Item {
@@ -31,57 +32,92 @@ fn sent(message_id: &str, unit: &str, order: Option<Placed>, expected: Vec<Outco
     Sent { unit, kind, order, expected, message_id, sent_at_ms: 1, traceparent }
 }
 
-fn accepted_row(order: &Placed) -> Row {
+fn events(id: &str, end: &str) -> Vec<String> {
+    vec![format!("{id}:order.accepted.v1:1"), format!("{id}:order.{end}.v1:2")]
+}
+
+fn confirmed_row(order: &Placed) -> Row {
     let payment = Payment {
         amount_minor: order.total_minor,
         currency: order.currency.clone(),
         customer_ref: order.payment.customer_ref.clone(),
         method_ref: order.payment.method_ref.clone(),
-        received: false,
+        status: "captured".into(),
+        payment_id: Some(format!("pi_{}", order.order_id)),
     };
     Row {
         order_id: order.order_id.clone(),
         customer_id: Some(order.customer_id.clone()),
-        status: "accepted".into(),
+        status: "confirmed".into(),
         reason: None,
         currency: Some(order.currency.clone()),
         total_minor: Some(order.total_minor),
         items: order.items.clone(),
         payments: vec![payment],
-        events: vec!["order.accepted.v1".into()],
+        events: events(&order.order_id, "confirmed"),
     }
 }
 
+/// Rejected before it was accepted: no lines, no payment.
 fn rejected_row(order: &Placed, reason: &str) -> Row {
-    let (status, events) = ("rejected".into(), vec!["order.rejected.v1".into()]);
-    let none = (Vec::new(), Vec::new());
     Row {
-        status,
+        status: "rejected".into(),
         reason: Some(reason.into()),
-        items: none.0,
-        payments: none.1,
-        events,
-        ..accepted_row(order)
+        items: Vec::new(),
+        payments: Vec::new(),
+        events: vec![format!("{}:order.rejected.v1:1", order.order_id)],
+        ..confirmed_row(order)
     }
 }
 
-/// Two kits; an accepted order sent twice, a rejected one, a malformed body, and a reused id.
+/// Accepted, and then the bank said no.
+fn declined_row(order: &Placed) -> Row {
+    let mut row = confirmed_row(order);
+    row.payments[0].status = "failed".into();
+    row.payments[0].payment_id = None;
+    let (status, reason) = ("rejected".into(), Some("payment_declined".into()));
+    Row { status, reason, events: events(&order.order_id, "rejected"), ..row }
+}
+
+/// What a faultless provider has of these rows.
+fn ledger(rows: &[Row]) -> Ledger {
+    let paid = rows.iter().filter(|row| row.status == "confirmed");
+    let charges = |row: &Row| Charges {
+        captured_minor: row.total_minor.unwrap(),
+        captures: 1,
+        holds: 0,
+        currency: "eur".into(),
+        payment_ids: vec![row.payments[0].payment_id.clone().unwrap()],
+    };
+    Ledger { orders: paid.map(|row| (row.order_id.clone(), charges(row))).collect(), ..Ledger::default() }
+}
+
+/// Two kits; a paid order sent twice, a rejected one, a malformed body, a reused id, and one that was declined.
 fn right() -> Evidence {
     let good = placed("ord_a", vec![item("kit-a", 2, 1000), item("kit-b", 1, 500)]);
     let bad = placed("ord_b", vec![item("kit-x", 1, 700)]);
     let first = placed("ord_c", vec![item("kit-a", 1, 1000)]);
     let again = placed("ord_c", vec![item("kit-a", 9, 1000)]);
-    let reuse = vec![Outcome::Accepted, Outcome::Quarantined("id_reused".into())];
-    let rows = [accepted_row(&good), rejected_row(&bad, "unknown_sku"), accepted_row(&first)];
+    let poor = placed("ord_d", vec![item("kit-a", 3, 1000)]);
+    let reuse = vec![Outcome::Confirmed, Outcome::Quarantined("id_reused".into())];
+    let rows =
+        [confirmed_row(&good), rejected_row(&bad, "unknown_sku"), confirmed_row(&first), declined_row(&poor)];
+    let declined = vec![Outcome::Rejected("payment_declined".into())];
     Evidence {
         sent: vec![
-            sent("m-1", "ord_a", Some(good.clone()), vec![Outcome::Accepted]),
-            sent("m-2", "ord_a", Some(good), vec![Outcome::Accepted]),
+            sent("m-1", "ord_a", Some(good.clone()), vec![Outcome::Confirmed]),
+            sent("m-2", "ord_a", Some(good), vec![Outcome::Confirmed]),
             sent("m-3", "ord_b", Some(bad), vec![Outcome::Rejected("unknown_sku".into())]),
             sent("m-4", "malformed body 1", None, vec![Outcome::Quarantined("not_json".into())]),
             sent("m-5", "ord_c", Some(first), reuse.clone()),
             sent("m-6", "ord_c again", Some(again), reuse),
+            sent("m-7", "ord_d", Some(poor), declined),
         ],
+        ledger: ledger(&rows),
+        published: rows
+            .iter()
+            .map(|row| (row.order_id.clone(), row.events.iter().cloned().collect()))
+            .collect(),
         orders: rows.map(|row| (row.order_id.clone(), row)).into(),
         stock: [
             ("kit-a".into(), Stock { initial: 10, available: Some(7) }),
@@ -92,7 +128,6 @@ fn right() -> Evidence {
             Quarantined { message_id: "m-4".into(), reason: "not_json".into() },
             Quarantined { message_id: "m-6".into(), reason: "id_reused".into() },
         ],
-        payment_requests: ["ord_a".into(), "ord_c".into()].into(),
         ..Evidence::default()
     }
 }
@@ -112,7 +147,7 @@ fn check(plant: impl FnOnce(&mut Evidence), finding: &str) -> Judgement {
 #[track_caller]
 fn adds_up(judgement: &Judgement) {
     let rejected: u64 = judgement.rejected.values().sum();
-    let ends = judgement.accepted + rejected + judgement.quarantined + judgement.dead_lettered;
+    let ends = judgement.confirmed + rejected + judgement.quarantined + judgement.dead_lettered;
     assert_eq!(judgement.sent, ends + judgement.lost + judgement.unfinished, "{judgement:?}");
 }
 
@@ -124,8 +159,9 @@ fn row<'a>(evidence: &'a mut Evidence, id: &str) -> &'a mut Row {
 fn a_run_that_went_right_passes() {
     let judgement = judge(&right());
     assert!(judgement.passed(), "{judgement:?}");
-    assert_eq!((judgement.sent, judgement.duplicates), (5, 1));
-    assert_eq!((judgement.accepted, judgement.quarantined, judgement.rejected["unknown_sku"]), (2, 2, 1));
+    assert_eq!((judgement.sent, judgement.duplicates), (6, 1));
+    assert_eq!((judgement.accepted, judgement.confirmed, judgement.quarantined), (3, 2, 2));
+    assert_eq!((judgement.rejected["unknown_sku"], judgement.rejected["payment_declined"]), (1, 1));
     assert_eq!(judgement.findings, Vec::<String>::new());
     adds_up(&judgement);
 }
@@ -142,14 +178,16 @@ fn an_order_without_a_row_is_lost() {
 }
 
 #[test]
-fn an_accepted_order_without_a_row_also_shows_in_the_stock() {
+fn a_paid_order_without_a_row_also_shows_in_the_stock_the_ledger_and_the_events() {
     let judgement = check(
         |evidence| {
             evidence.orders.remove("ord_a");
         },
         "stock of kit-b: 5 less 0 taken, but 4 available",
     );
-    assert_eq!((judgement.lost, judgement.mismatched), (1, 2));
+    // Two kits, one charge, one set of events.
+    assert_eq!((judgement.lost, judgement.mismatched), (1, 4));
+    assert!(judgement.findings.contains(&"ord_a: no row, but 2500 EUR taken".to_owned()), "{judgement:?}");
 }
 
 #[test]
@@ -234,26 +272,105 @@ fn an_outcome_that_was_not_to_be_is_mismatched() {
     );
     check(
         |e| e.sent[0].expected = vec![Outcome::Rejected("x".into())],
-        "is accepted, should be rejected (x)",
+        "is confirmed, should be rejected (x)",
     );
 }
 
+/// Puts the paid order back on its way, with everything that says so.
+fn unpay(evidence: &mut Evidence) {
+    let row = row(evidence, "ord_a");
+    row.status = "accepted".into();
+    row.payments[0].status = "requested".into();
+    row.events.pop();
+    let events = row.events.iter().cloned().collect();
+    evidence.published.insert("ord_a".into(), events);
+    evidence.ledger.orders.remove("ord_a");
+}
+
 #[test]
-fn an_accepted_order_that_nobody_was_asked_to_charge_is_mismatched() {
-    check(
-        |evidence| {
-            evidence.payment_requests.remove("ord_a");
-        },
-        "accepted, but no payment request was published",
-    );
+fn an_order_that_is_neither_paid_nor_rejected_is_unfinished() {
+    let judgement = check(unpay, "ord_a (plain): accepted, payment requested, and not at its end");
+    assert_eq!((judgement.unfinished, judgement.mismatched, judgement.confirmed), (1, 0, 1));
+    check(|e| e.waiting_payments = 2, "messages that the payments queue still holds: 2");
+}
+
+#[test]
+fn an_order_whose_payment_request_is_a_dead_letter_is_dead_lettered() {
     let mut evidence = right();
-    evidence.payment_requests.clear();
-    evidence
-        .orders
-        .values_mut()
-        .flat_map(|row| &mut row.payments)
-        .for_each(|payment| payment.received = true);
-    assert!(judge(&evidence).passed(), "a received request is a published one");
+    unpay(&mut evidence);
+    evidence.dead_payments.insert("ord_a".into());
+    let judgement = judge(&evidence);
+    assert_eq!((judgement.dead_lettered, judgement.unfinished, judgement.passed()), (1, 0, false));
+    adds_up(&judgement);
+}
+
+fn charges<'a>(evidence: &'a mut Evidence, id: &str) -> &'a mut Charges {
+    evidence.ledger.orders.entry(id.to_owned()).or_default()
+}
+
+#[test]
+fn an_order_that_was_charged_twice_is_found_in_the_ledger() {
+    let judgement = check(|e| charges(e, "ord_a").captures = 2, "ord_a: money was taken 2 times");
+    assert_eq!((judgement.double_charged, judgement.mismatched), (1, 0));
+    check(|e| e.ledger.double_captures.push("ord_c".into()), "ord_c: money was taken 1 times");
+}
+
+#[test]
+fn a_hold_that_nobody_released_is_found_in_the_ledger() {
+    let judgement =
+        check(|e| e.ledger.orphan_holds.push("pi_z".into()), "charge pi_z: its money is still held");
+    assert_eq!((judgement.orphan_holds, judgement.mismatched), (1, 0));
+}
+
+#[test]
+fn a_charge_that_is_not_what_the_row_says_is_mismatched() {
+    let amount = "ord_a: confirmed over 2500 EUR, but";
+    check(|e| charges(e, "ord_a").captured_minor = 2501, &format!("{amount} 2501 EUR taken"));
+    check(|e| charges(e, "ord_a").currency = "usd".into(), &format!("{amount} 2500 USD taken"));
+    check(|e| drop(e.ledger.orders.remove("ord_a")), "ord_a: confirmed, but no money was taken");
+    let (captures, captured_minor) = (1, 3000);
+    check(
+        |e| {
+            *charges(e, "ord_d") =
+                Charges { captures, captured_minor, currency: "eur".into(), ..Charges::default() }
+        },
+        "ord_d: rejected (payment_declined), but 3000 EUR taken",
+    );
+    check(|e| row(e, "ord_c").status = "accepted".into(), "ord_c: accepted, but 1000 EUR taken");
+    check(|e| charges(e, "ord_a").payment_ids.clear(), "ord_a: captured as pi_ord_a, which the provider");
+    check(
+        |e| row(e, "ord_a").payments[0].status = "failed".into(),
+        "ord_a: confirmed, with 0 captured attempts",
+    );
+}
+
+fn told<'a>(evidence: &'a mut Evidence, id: &str) -> &'a mut std::collections::BTreeSet<String> {
+    evidence.published.get_mut(id).unwrap()
+}
+
+#[test]
+fn a_shop_that_heard_too_little_or_too_much_is_found() {
+    check(|e| drop(told(e, "ord_a").pop_last()), "ord_a: order.confirmed.v1 was not published");
+    check(
+        |e| told(e, "ord_d").clear(),
+        "ord_d: order.accepted.v1 was not published; order.rejected.v1 was not",
+    );
+    check(
+        |e| assert!(told(e, "ord_b").insert("ord_b:order.accepted.v1:2".into())),
+        "ord_b: order.accepted.v1 was published of an order that is rejected",
+    );
+    check(
+        |e| assert!(told(e, "ord_a").insert("ord_a:order.confirmed.v1:3".into())),
+        "ord_a: order.confirmed.v1 was published under 2 ids",
+    );
+    check(
+        |e| row(e, "ord_a").events[1] = "ord_a:order.confirmed.v1:9".into(),
+        "ord_a:order.confirmed.v1:2 is not in its outbox",
+    );
+    check(
+        |e| drop(e.published.insert("ord_z".into(), ["ord_z:order.accepted.v1:1".into()].into())),
+        "ord_z: events were published, but there is no row",
+    );
 }
 
 #[test]
@@ -275,7 +392,8 @@ fn a_row_that_nobody_sent_is_mismatched() {
 fn either_content_of_a_reused_id_may_win_but_one_must() {
     let mut evidence = right();
     let again = evidence.sent[5].order.clone().unwrap();
-    evidence.orders.insert("ord_c".into(), accepted_row(&again));
+    evidence.orders.insert("ord_c".into(), confirmed_row(&again));
+    charges(&mut evidence, "ord_c").captured_minor = again.total_minor;
     evidence.quarantine[1].message_id = "m-5".into();
     evidence.stock.get_mut("kit-a").unwrap().available = Some(-1);
     assert!(judge(&evidence).passed(), "{:?}", judge(&evidence));

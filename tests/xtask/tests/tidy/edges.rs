@@ -4,12 +4,13 @@ use crate::tree::{Package, Packages};
 use std::collections::BTreeSet;
 
 /// What a shared crate may use of ours; whoever is absent may use none. Everything may use `telemetry`.
-const ALLOWED: [(&str, &[&str]); 6] = [
-    ("catalog", &["order", "data-api", "backoff"]),
+const ALLOWED: [(&str, &[&str]); 7] = [
+    ("catalog", &["order", "data-api", "backoff", "redis-link"]),
     ("data-api", &["backoff"]),
     ("order-store", &["order", "data-api", "backoff"]),
-    ("payments", &["order", "backoff"]),
+    ("payments", &["order", "backoff", "redis-link"]),
     ("queue", &["backoff"]),
+    ("redis-link", &["backoff"]),
     ("settlement", &["order", "order-store", "payments", "backoff"]),
 ];
 
@@ -19,16 +20,17 @@ const LEAVES: [&str; 4] = ["order", "backoff", "settings", "telemetry"];
 /// Dependencies that only some crates may have outside tests: one door to each outside system.
 ///
 /// A function appears where its `main` builds the client that the door takes.
-const DOORS: [(&str, &[&str]); 8] = [
+const DOORS: [(&str, &[&str]); 9] = [
     ("aws-sdk-rdsdata", &["data-api"]),
     (
         "aws-sdk-sqs",
         &["queue", "process-orders", "settle-payments", "reconcile-orders", "receive-webhooks", "harness"],
     ),
-    ("redis", &["catalog", "payments"]),
+    ("redis", &["redis-link", "redis-server"]),
+    ("reqwest", &["payments"]),
     ("tokio-postgres", &["local-cloud", "harness"]),
     ("deadpool-postgres", &["local-cloud"]),
-    ("rustix", &["local-cloud"]),
+    ("rustix", &["local-cloud", "redis-server"]),
     ("clap", &["xtask", "harness", "local-cloud"]),
     ("axum", &["local-cloud"]),
 ];

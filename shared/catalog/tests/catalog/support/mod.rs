@@ -2,7 +2,6 @@
 
 mod clock;
 mod proxy;
-mod server;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,11 +10,11 @@ use std::time::{Duration, Instant};
 use backoff::{Clock, Deadline, SystemClock};
 use catalog::{Catalog, CatalogReader, Counts, Known, Lookup, ProductView, RedisSettings};
 use order::{Currency, Sku};
+use redis_server::Server;
 use tokio::task::JoinHandle;
 
 pub(crate) use clock::TestClock;
 pub(crate) use proxy::Proxy;
-pub(crate) use server::{Server, key};
 pub(crate) use table::Table;
 
 /// A look-up that takes this long would never end.
@@ -91,6 +90,11 @@ impl World {
         process
     }
 
+    /// The text under a product's key in Redis, if it is text.
+    pub(crate) fn text(&self, sku: &str) -> Option<String> {
+        self.redis.ask::<Vec<Option<String>>>(&[b"MGET", key(sku).as_bytes()]).into_iter().next().flatten()
+    }
+
     pub(crate) fn deadline(&self) -> Deadline {
         self.deadline_in(Duration::from_secs(60))
     }
@@ -133,6 +137,11 @@ impl World {
 pub(crate) async fn ended(look_up: JoinHandle<Lookup>) -> Lookup {
     let ended = tokio::time::timeout(HANGS, look_up).await;
     ended.expect("a look-up ends, whoever else is reading").expect("no panic")
+}
+
+/// The key of a product, as the contract has it.
+pub(crate) fn key(sku: &str) -> String {
+    format!("{{catalog}}:v1:{sku}")
 }
 
 /// The counts of a look-up, in the order: snapshot, Redis, missed; Redis calls, Data API calls.

@@ -1,6 +1,9 @@
-//! A real Redis or Valkey on a free port: started, killed, frozen and asked directly.
+//! A real Redis or Valkey on a free port, for tests: started, killed, frozen and asked directly.
 //!
-//! It runs under a shell that ends it when this process is gone, however that ended.
+//! It runs under a shell that ends it when this process is gone, however that ended. A method that cannot do its work
+//! panics, because only tests call it.
+
+#![expect(clippy::expect_used, reason = "only tests use this crate, and a test may fail")]
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -8,27 +11,30 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::thread;
+use std::time::Duration;
 
+use backoff::{Clock, SystemClock};
 use local_cloud::wheels;
 use redis::{Connection, FromRedisValue};
 use rustix::process::{Pid, Signal, kill_process};
-
-use super::now;
 
 /// Starts the server, tells its pid, waits for the end of stdin, and ends the server.
 const KEEPER: &str = r#""$@" >/dev/null 2>&1 & echo $!; cat; kill -KILL $!; wait"#;
 
 /// How long the server may take to answer after its start.
-const START_MAX_S: u64 = 20;
+const START_MAX: Duration = Duration::from_secs(20);
 
 /// Found once for all tests.
 static PROGRAM: LazyLock<PathBuf> = LazyLock::new(program);
 
-pub(crate) struct Server {
+/// A server of one test. Dropping it ends it.
+#[derive(Debug)]
+pub struct Server {
     port: u16,
     running: Option<Running>,
 }
 
+#[derive(Debug)]
 struct Running {
     keeper: Child,
     pid: Pid,
@@ -36,14 +42,16 @@ struct Running {
 
 impl Server {
     /// Starts a server that keeps nothing on disk.
-    pub(crate) fn start() -> Self {
+    #[must_use]
+    pub fn start() -> Self {
         let mut server = Self::stopped();
         server.start_again();
         server
     }
 
     /// A server that is not running yet, whose port nobody uses.
-    pub(crate) fn stopped() -> Self {
+    #[must_use]
+    pub fn stopped() -> Self {
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|socket| socket.local_addr())
             .expect("a free port")
@@ -52,7 +60,7 @@ impl Server {
     }
 
     /// Starts it (again), empty, on the same port, and waits until it answers.
-    pub(crate) fn start_again(&mut self) {
+    pub fn start_again(&mut self) {
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
             .arg(&*PROGRAM)
@@ -79,10 +87,10 @@ impl Server {
     }
 
     fn wait_until_it_answers(&self) {
-        let started = now();
+        let started = SystemClock.monotonic();
         while self.connect().is_err() {
             assert!(
-                started.elapsed().as_secs() < START_MAX_S,
+                SystemClock.monotonic() - started < START_MAX,
                 "the server on port {} does not answer",
                 self.port
             );
@@ -91,7 +99,7 @@ impl Server {
     }
 
     /// Ends it without a chance to say goodbye.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         if let Some(mut running) = self.running.take() {
             // Closing the keeper's stdin ends the server; a frozen one as well.
             drop(running.keeper.stdin.take());
@@ -99,11 +107,13 @@ impl Server {
         }
     }
 
-    pub(crate) fn freeze(&self) {
+    /// Stops it in the middle of whatever it does, until [`Server::thaw`]: connections stay, answers do not come.
+    pub fn freeze(&self) {
         self.signal(Signal::STOP);
     }
 
-    pub(crate) fn thaw(&self) {
+    /// Lets it go on.
+    pub fn thaw(&self) {
         self.signal(Signal::CONT);
     }
 
@@ -112,26 +122,28 @@ impl Server {
         kill_process(running.pid, signal).expect("the server takes signals");
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// Its port, also while it is not running.
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.port
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Its URL, also while it is not running.
+    #[must_use]
+    pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Sends a command past the catalog.
-    pub(crate) fn ask<T: FromRedisValue>(&self, words: &[&[u8]]) -> T {
+    /// Sends a command past the code under test.
+    ///
+    /// # Panics
+    /// Without an answer of this shape.
+    pub fn ask<T: FromRedisValue>(&self, words: &[&[u8]]) -> T {
         let mut command = redis::Cmd::new();
         for word in words {
             command.arg(word);
         }
         command.query(&mut self.connect().expect("a connection")).expect("an answer")
-    }
-
-    /// The text under a product's key, if it is text.
-    pub(crate) fn text(&self, sku: &str) -> Option<String> {
-        self.ask::<Vec<Option<String>>>(&[b"MGET", key(sku).as_bytes()]).into_iter().next().flatten()
     }
 
     fn connect(&self) -> redis::RedisResult<Connection> {
@@ -145,11 +157,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-/// The key of a product, as the contract has it.
-pub(crate) fn key(sku: &str) -> String {
-    format!("{{catalog}}:v1:{sku}")
 }
 
 /// The server of this machine, or else of the wheel that the local stack also uses, installed at the first need.

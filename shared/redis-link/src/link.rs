@@ -1,19 +1,23 @@
 //! The connection to Redis: one, multiplexed, dropped at the first doubt, and reopened without anybody waiting.
 //!
 //! A command that fails on the wire or takes too long closes the connection. Redis is then skipped for a cool-down
-//! (250 ms, doubling to 2 s, on the monotonic clock); after it, one look-up tries to connect while all others go on
+//! (250 ms, doubling to 2 s, on the monotonic clock); after it, one caller tries to connect while all others go on
 //! skipping. So a dead Redis costs a process one short timeout per cool-down, and a socket that died while the
 //! sandbox was frozen costs one. A late answer cannot reach a later command: its connection is gone.
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use data_api::{Clock, Deadline};
+use backoff::{Clock, Deadline};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
+use redis::{
+    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind,
+};
 use telemetry::fields;
-use thiserror::Error;
 
+use crate::fault::Fault;
+use crate::script::ScriptCall;
 use crate::settings::RedisSettings;
 
 /// The first cool-down: long enough that a burst pays one timeout, short enough that a blip is over by then.
@@ -22,57 +26,19 @@ const COOL_DOWN_MIN: Duration = Duration::from_millis(250);
 /// The longest cool-down: how late the return of Redis may be noticed.
 const COOL_DOWN_MAX: Duration = Duration::from_secs(2);
 
-/// How long init waits for the first connection. Longer than a look-up would: nobody waits for an answer yet, and a
+/// How long init waits for the first connection. Longer than a command would: nobody waits for an answer yet, and a
 /// TLS handshake on a cold, small sandbox is slow.
 const WARM_UP_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A sick Redis is told once in ten seconds, not at every look-up.
+/// A sick Redis is told once in ten seconds, not at every command.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
-/// Why Redis gave no answer. Carries no key, value, address or text of the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Fault {
-    /// Redis was not asked: it failed a moment ago, or no time was left.
-    #[error("Redis was not asked; it failed a moment ago, or the time was up")]
-    Skipped,
-    /// The command, or the connection, took longer than it may.
-    #[error("Redis took too long; look at its load and at the network")]
-    TimedOut,
-    /// No connection, or it broke, or what came back is not Redis.
-    #[error("the connection to Redis failed; check that it runs and that the URL names it")]
-    Lost,
-    /// The server answered with an error (wrong password, loading, out of memory, not permitted …).
-    #[error("Redis refused; check its memory, its role, and the user's password and permissions")]
-    Refused,
-    /// The server is a replica now. The connection is dropped, because the name may point to a new primary.
-    #[error("Redis is read-only; if this lasts, check that the URL names the primary")]
-    ReadOnly,
-}
-
-impl Fault {
-    /// Names what happened, without its text: a server's error may quote what it was sent.
-    fn of(error: &RedisError) -> Self {
-        match error.kind() {
-            ErrorKind::Server(ServerErrorKind::ReadOnly) => Self::ReadOnly,
-            ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::AuthenticationFailed => Self::Refused,
-            _ if error.is_timeout() => Self::TimedOut,
-            _ => Self::Lost,
-        }
-    }
-
-    /// Whether the connection is still good: the server understood the command and answered it.
-    fn leaves_the_connection_usable(self) -> bool {
-        match self {
-            Self::Skipped | Self::Refused => true,
-            Self::TimedOut | Self::Lost | Self::ReadOnly => false,
-        }
-    }
-}
-
 /// The one connection of a process, and when to try for another.
-pub(crate) struct Link<C> {
+pub struct Link<C> {
     redis: RedisSettings,
     clock: C,
+    /// What the warning says that happens without Redis.
+    instead: &'static str,
     state: Mutex<State>,
 }
 
@@ -94,7 +60,7 @@ impl State {
 
 enum Connection {
     Open(MultiplexedConnection),
-    /// One look-up is connecting; the others skip Redis meanwhile.
+    /// One caller is connecting; the others skip Redis meanwhile.
     Opening,
     /// Nobody tries before this moment of the monotonic clock.
     Closed {
@@ -103,51 +69,99 @@ enum Connection {
 }
 
 impl<C: Clock> Link<C> {
-    /// A link that connects when it is first used.
-    pub(crate) fn new(redis: RedisSettings, clock: C) -> Self {
+    /// A link that connects when it is first used. `instead` is the text of its one warning: what the process does
+    /// without Redis.
+    pub fn new(redis: RedisSettings, clock: C, instead: &'static str) -> Self {
         let connection = Connection::Closed { until: Duration::ZERO };
         let state = State { connection, generation: 0, failures: 0, warned: None };
-        Self { redis, clock, state: Mutex::new(state) }
+        Self { redis, clock, instead, state: Mutex::new(state) }
     }
 
-    /// Opens the connection and asks for one answer, with more patience than a look-up has.
-    pub(crate) async fn warm_up(&self) -> Result<(), Fault> {
+    /// Opens the connection and asks for one answer, with more patience than a command has.
+    ///
+    /// # Errors
+    /// Why Redis gave no answer. Nothing needs to be done about it: a later command connects.
+    pub async fn warm_up(&self) -> Result<(), Fault> {
         let (generation, mut connection) = self.connection(|_| WARM_UP_TIMEOUT).await?;
         connection.set_response_timeout(WARM_UP_TIMEOUT);
-        self.send::<String>(generation, connection, &redis::cmd("PING")).await.map(drop)
+        let pong = redis::cmd("PING").query_async::<String>(&mut connection).await;
+        self.settle(generation, pong).map(drop)
     }
 
     /// Sends one command and returns the server's answer; opens a connection if there is none. It takes at most the
     /// connect timeout plus the command timeout, and is not begun if the deadline does not allow the latter.
     /// An answer of another shape than `T` is not Redis, and closes the connection. `calls` counts commands sent.
-    pub(crate) async fn call<T: FromRedisValue>(
+    ///
+    /// # Errors
+    /// Why there is no answer. The server may have executed the command all the same.
+    pub async fn call<T: FromRedisValue>(
         &self,
         command: &Cmd,
         deadline: Deadline,
         calls: &mut u64,
     ) -> Result<T, Fault> {
+        let (generation, mut connection) = self.begin(deadline).await?;
+        *calls += 1;
+        self.settle(generation, command.query_async(&mut connection).await)
+    }
+
+    /// Sends several commands in one round trip, as [`Link::call`] sends one. `T` is a tuple or list of their answers.
+    ///
+    /// # Errors
+    /// As for [`Link::call`]; also if one of the commands was refused.
+    pub async fn call_all<T: FromRedisValue>(
+        &self,
+        commands: &Pipeline,
+        deadline: Deadline,
+        calls: &mut u64,
+    ) -> Result<T, Fault> {
+        let (generation, mut connection) = self.begin(deadline).await?;
+        *calls += 1;
+        self.settle(generation, commands.query_async(&mut connection).await)
+    }
+
+    /// Runs a script, as [`Link::call`] sends a command: by its hash, and once more by its text if the server does not
+    /// know it (it was restarted, or its scripts were flushed).
+    ///
+    /// # Errors
+    /// As for [`Link::call`].
+    pub async fn run<T: FromRedisValue>(
+        &self,
+        script: &ScriptCall<'_>,
+        deadline: Deadline,
+        calls: &mut u64,
+    ) -> Result<T, Fault> {
+        let (generation, mut connection) = self.begin(deadline).await?;
+        *calls += 1;
+        let answer = script.by_hash().query_async(&mut connection).await;
+        if !is_unknown_script(&answer) {
+            return self.settle(generation, answer);
+        }
         if !deadline.allows(&self.clock, self.redis.command_timeout) {
             return Err(Fault::Skipped);
         }
-        let (generation, connection) = self.connection(|failures| self.connect_timeout(failures)).await?;
         *calls += 1;
-        self.send(generation, connection, command).await
+        self.settle(generation, script.by_text().query_async(&mut connection).await)
     }
 
-    async fn send<T: FromRedisValue>(
-        &self,
-        generation: u64,
-        mut connection: MultiplexedConnection,
-        command: &Cmd,
-    ) -> Result<T, Fault> {
-        match command.query_async::<T>(&mut connection).await {
+    /// A connection, if the deadline leaves time for a command.
+    async fn begin(&self, deadline: Deadline) -> Result<(u64, MultiplexedConnection), Fault> {
+        if !deadline.allows(&self.clock, self.redis.command_timeout) {
+            return Err(Fault::Skipped);
+        }
+        self.connection(|failures| self.connect_timeout(failures)).await
+    }
+
+    /// Closes the connection if the answer leaves a doubt about it.
+    fn settle<T>(&self, generation: u64, answer: RedisResult<T>) -> Result<T, Fault> {
+        let mut state = self.lock();
+        match answer {
             Ok(value) => {
-                self.lock().failures = 0;
+                state.failures = 0;
                 Ok(value)
             }
             Err(error) => {
                 let fault = Fault::of(&error);
-                let mut state = self.lock();
                 self.warn(&mut state, fault);
                 if state.generation == generation && state.is_open() && !fault.leaves_the_connection_usable()
                 {
@@ -198,12 +212,12 @@ impl<C: Clock> Link<C> {
         state.connection = Connection::Closed { until: self.clock.monotonic().saturating_add(pause) };
     }
 
-    /// Says what ails Redis, but not at every look-up.
+    /// Says what ails Redis, but not at every command.
     fn warn(&self, state: &mut State, fault: Fault) {
         let now = self.clock.monotonic();
         if state.warned.is_none_or(|warned| now.saturating_sub(warned) >= WARN_EVERY) {
             state.warned = Some(now);
-            tracing::warn!({ fields::ERROR_MESSAGE } = %fault, "products come from the database, past Redis");
+            tracing::warn!({ fields::ERROR_MESSAGE } = %fault, "{}", self.instead);
         }
     }
 
@@ -213,12 +227,17 @@ impl<C: Clock> Link<C> {
     }
 }
 
+/// Whether the server has no script of this hash.
+fn is_unknown_script<T>(answer: &RedisResult<T>) -> bool {
+    answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript))
+}
+
 /// The pause after the given number of earlier failures.
 fn cool_down(failures: u32) -> Duration {
     COOL_DOWN_MIN.saturating_mul(2_u32.saturating_pow(failures)).min(COOL_DOWN_MAX)
 }
 
-/// The right to connect. Dropped without an outcome (the look-up was cancelled), it lets the next look-up try.
+/// The right to connect. Dropped without an outcome (the caller was cancelled), it lets the next caller try.
 struct Opening<'a, C: Clock> {
     link: &'a Link<C>,
 }
@@ -251,6 +270,13 @@ impl<C: Clock> Drop for Opening<'_, C> {
         if matches!(state.connection, Connection::Opening) {
             state.connection = Connection::Closed { until: Duration::ZERO };
         }
+    }
+}
+
+impl<C> fmt::Debug for Link<C> {
+    /// Shows no URL and no connection.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("redis", &self.redis).finish_non_exhaustive()
     }
 }
 

@@ -1,32 +1,23 @@
-//! Where Redis is and how long it may take, and the crate's errors.
+//! Where Redis is and how long it may take.
 
 use std::fmt;
 use std::time::Duration;
 
 use redis::io::tcp::TcpSettings;
 use redis::{Client, ConnectionInfo, IntoConnectionInfo};
-use thiserror::Error as ThisError;
-
-use crate::link::Fault;
+use thiserror::Error;
 
 /// How long one command may take: 20 times a slow round trip within a region, and little enough that an order whose
 /// look-up meets a frozen Redis is still accepted within 100 ms.
 const COMMAND_TIMEOUT: Duration = Duration::from_millis(30);
 
-/// How long a look-up may spend on opening a connection, TLS and password included (5 to 20 ms on a small function).
+/// How long a command may spend on opening a connection, TLS and password included (5 to 20 ms on a small function).
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(40);
 
-/// What went wrong outside of a look-up (a look-up never fails).
-#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
-pub enum Error {
-    /// The URL in the settings cannot be used. It is not repeated here: it may hold a password.
-    #[error("the Redis URL cannot be used; write redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT")]
-    RedisUrl,
-    /// New product versions could not be written to Redis. Their old ones live on until their time is over, so
-    /// publish again.
-    #[error("publishing products to Redis")]
-    Publish(#[source] Fault),
-}
+/// The URL in the settings cannot be used. It is not repeated here: it may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the Redis URL cannot be used; write redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT")]
+pub struct BadUrl;
 
 /// Where Redis is, and how long it may take. Its `Debug` shows no URL.
 #[derive(Clone)]
@@ -34,7 +25,7 @@ pub struct RedisSettings {
     pub(crate) client: Client,
     /// The most that one command may take; 20 to 50 ms are sensible. Default: 30 ms.
     pub command_timeout: Duration,
-    /// The most that opening a connection may take during a look-up; twice that after a failure. Default: 40 ms.
+    /// The most that opening a connection may take for a command; twice that after a failure. Default: 40 ms.
     pub connect_timeout: Duration,
 }
 
@@ -43,10 +34,10 @@ impl RedisSettings {
     /// installed a rustls crypto provider before the first connection.
     ///
     /// # Errors
-    /// [`Error::RedisUrl`] if the text is no such URL.
-    pub fn parse(url: &str) -> Result<Self, Error> {
+    /// [`BadUrl`] if the text is no such URL.
+    pub fn parse(url: &str) -> Result<Self, BadUrl> {
         let client = url.into_connection_info().and_then(|info| Client::open(tuned(info)));
-        let client = client.ok().ok_or(Error::RedisUrl)?;
+        let client = client.ok().ok_or(BadUrl)?;
         Ok(Self { client, command_timeout: COMMAND_TIMEOUT, connect_timeout: CONNECT_TIMEOUT })
     }
 }
@@ -69,7 +60,7 @@ impl fmt::Debug for RedisSettings {
 
 #[cfg(test)]
 mod tests {
-    use super::{Error, RedisSettings};
+    use super::{BadUrl, RedisSettings};
 
     const SECRET: &str = "correct-horse";
 
@@ -86,7 +77,7 @@ mod tests {
     #[track_caller]
     fn refuses(url: &str) {
         let error = RedisSettings::parse(url).expect_err("no usable URL");
-        assert_eq!(error, Error::RedisUrl);
+        assert_eq!(error, BadUrl);
         assert!(!format!("{error} {error:?}").contains(SECRET));
     }
 

@@ -1,0 +1,87 @@
+//! What goes to the queues: events that a row holds, and requests to pay.
+
+use backoff::{Clock, Deadline};
+use order::{PaymentRequested, stored_event_json};
+use order_store::{DuePayment, Moved, Next, OutboxEvent, ReconcileStore};
+use queue::{Outgoing, Queue};
+
+use crate::duty::Stopped;
+use crate::flow::Run;
+
+/// Publishes the events and returns the ids of those that the queue took. Whoever marks them as sent may be killed in
+/// between: then they are published again, in the same bytes.
+pub(crate) async fn events<S, P, Q: Queue, K: Clock>(
+    run: &Run<'_, S, P, Q, K>,
+    events: &[OutboxEvent],
+    until: Deadline,
+) -> Vec<String> {
+    let (ids, messages): (Vec<&String>, Vec<Outgoing>) = events.iter().filter_map(message).unzip();
+    if messages.is_empty() {
+        return Vec::new();
+    }
+    let published = run.doors.queue.publish(&run.doors.order_events, messages, until).await;
+    let taken = ids.into_iter().zip(published).filter(|(_, result)| result.is_ok());
+    taken.map(|(id, _)| id.clone()).collect()
+}
+
+/// The message for one event. One that cannot be read is never sent; the line about it comes every run, until somebody
+/// mends the row.
+fn message(event: &OutboxEvent) -> Option<(&String, Outgoing)> {
+    match stored_event_json(&event.id, &event.event_type, &event.payload, event.created_ms) {
+        Ok(body) => Some((&event.id, Outgoing { body, attributes: Vec::new() })),
+        Err(unreadable) => {
+            tracing::error!(
+                event.id = event.id,
+                order.id = %event.order_id,
+                reason = "unreadable_event",
+                detail = unreadable.detail,
+                "event cannot be published"
+            );
+            None
+        }
+    }
+}
+
+/// Publishes requests to pay, and returns those that the queue did not take.
+pub(crate) async fn requests<S, P, Q: Queue, K: Clock>(
+    run: &Run<'_, S, P, Q, K>,
+    requests: Vec<DuePayment>,
+    until: Deadline,
+) -> Vec<DuePayment> {
+    if requests.is_empty() {
+        return requests;
+    }
+    let now_ms = run.doors.clock.now_ms();
+    let body = |DuePayment { order_id, attempt_no }: &DuePayment| {
+        PaymentRequested { order_id: order_id.clone(), attempt_no: *attempt_no }.to_event_json(now_ms, None)
+    };
+    let messages = requests.iter().map(|due| Outgoing { body: body(due), attributes: Vec::new() }).collect();
+    let published = run.doors.queue.publish(&run.doors.payments, messages, until).await;
+    let taken = published.into_iter().map(|result| result.is_ok()).chain(std::iter::repeat(false));
+    requests.into_iter().zip(taken).filter(|(_, taken)| !taken).map(|(due, _)| due).collect()
+}
+
+/// What follows from moves: their events are published and marked as sent, and whoever is to be captured or canceled
+/// now is handed to settle.
+///
+/// # Errors
+/// Marking failed, or settle could not be told. Neither loses anything: the events are published once more, and the
+/// rows become due by themselves.
+pub(crate) async fn follow_up<S: ReconcileStore, P, Q: Queue, K: Clock>(
+    run: &Run<'_, S, P, Q, K>,
+    moved: &[Moved],
+    until: Deadline,
+) -> Result<(), Stopped> {
+    let written: Vec<OutboxEvent> = moved.iter().filter_map(|row| row.event.clone()).collect();
+    let sent = events(run, &written, until).await;
+    if !sent.is_empty() {
+        run.doors.store.mark_sent(&sent, until).await?;
+    }
+    let settles =
+        moved.iter().filter(|row| row.changed && matches!(row.next, Next::Capture(_) | Next::Cancel(_)));
+    let due = |row: &Moved| DuePayment { order_id: row.order_id.clone(), attempt_no: row.attempt_no };
+    match requests(run, settles.map(due).collect(), until).await.len() {
+        0 => Ok(()),
+        refused => Err(Stopped::Queue { refused }),
+    }
+}

@@ -1,0 +1,68 @@
+//! Duties 1 and 2: unsent events are published and marked, orders that nobody could pay in time end.
+
+use std::time::Duration;
+
+use order::PaymentStatus;
+use order_store::OutboxEvent;
+
+use crate::world::{NOW_S, World};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+#[test]
+fn unsent_events_are_published_oldest_first_in_their_writers_bytes_and_marked() {
+    let world = World::default();
+    world.rows.event("old", 60_000);
+    world.rows.event("older", 30_000);
+    world.rows.event("young", 29_999);
+    let summary = world.run();
+    assert_eq!(world.post.events(), ["old:order.accepted.v1:2", "older:order.accepted.v1:2"]);
+    assert_eq!((summary.events.unsent, summary.events.published), (2, 2));
+    let order_id = "old".parse().unwrap();
+    let written = order::OutEvent::OrderAccepted { order_id, customer_id: "c_1".parse().unwrap() };
+    let body = world.post.taken.lock().unwrap()[0].body.clone();
+    assert_eq!(body, written.to_event_json(2, NOW_S * 1_000 - 60_000, None));
+    world.run();
+    assert_eq!(world.post.events().len(), 2, "the marked ones are not read again");
+}
+
+#[test]
+fn an_event_that_the_queue_refuses_is_published_by_the_next_run() {
+    let world = World::default();
+    world.rows.event("a", 60_000);
+    world.rows.event("b", 60_000);
+    *world.post.refuses.lock().unwrap() = 1;
+    assert_eq!(world.run().stopped, [("events", "queue_unavailable")]);
+    assert_eq!(world.post.events(), ["b:order.accepted.v1:2"]);
+    assert_eq!(world.run().stopped, []);
+    assert_eq!(world.post.events(), ["b:order.accepted.v1:2", "a:order.accepted.v1:2"]);
+}
+
+#[test]
+fn an_event_that_cannot_be_read_holds_up_no_other() {
+    let world = World::default();
+    world.rows.event("a", 60_000);
+    world.rows.event("b", 60_000);
+    let broken = |event: &mut OutboxEvent| event.payload = "{}".to_owned();
+    broken(&mut world.rows.state.lock().unwrap().outbox[0].0);
+    world.run();
+    assert_eq!(world.post.events(), ["b:order.accepted.v1:2"]);
+}
+
+#[track_caller]
+fn expires(status: PaymentStatus, age: Duration, expected: &str) {
+    let world = World::default();
+    world.rows.row("a", status, age);
+    let summary = world.run();
+    assert_eq!(world.rows.statuses(), [expected]);
+    let expired = usize::from(expected.ends_with("failed"));
+    assert_eq!((summary.expiries.expired, world.post.events().len()), (expired, expired));
+}
+
+#[test]
+fn an_order_ends_after_23_hours_without_an_authorization_and_the_shop_hears_of_it_at_once() {
+    expires(PaymentStatus::Requested, 23 * HOUR, "a/1 failed");
+    expires(PaymentStatus::AwaitingCustomer, 23 * HOUR, "a/1 failed");
+    expires(PaymentStatus::Requested, 23 * HOUR - Duration::from_millis(1), "a/1 requested");
+    expires(PaymentStatus::Capturing, 99 * HOUR, "a/1 capturing");
+}

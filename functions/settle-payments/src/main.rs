@@ -1,0 +1,16 @@
+//! The Lambda `settle-payments`: settings, clients, run.
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use settle_payments::{Handler, Settings};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init("settle-payments");
+    let settings = Settings::from_environment()?;
+    let handler = Handler::connect(settings).await?;
+    run(service_fn(move |event: LambdaEvent<_>| {
+        let handler = handler.clone();
+        async move { handler.handle(event.payload, event.context.deadline).await }
+    }))
+    .await
+}

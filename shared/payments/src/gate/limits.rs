@@ -1,0 +1,116 @@
+//! The numbers of the limiter, all derived from the provider's quota: what the shared state and a local share go by.
+//!
+//! The rule they keep: **no sliding second ever holds more permits than the quota**, although permits are used a
+//! little later than they are for. At 0.9 of the quota, a quota of permits spans 1.11 s; of the 110 ms beyond the
+//! second, [`TOLERANCE`] may be made up for after a pause, and the other 90 ms are for the jitter of sending.
+
+use std::time::Duration;
+
+use crate::Endpoint;
+use crate::gate::GateSettings;
+
+/// How much of a missed interval may be made up for: the burst. Little, because jitter needs the rest.
+pub(super) const TOLERANCE: Duration = Duration::from_millis(20);
+
+/// The longest reservation: longer, and the queue is the better place to wait.
+pub(super) const RESERVED_MAX: Duration = Duration::from_secs(2);
+
+/// What the limiter goes by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    rate_per_s: u64,
+    global_rate_per_s: u64,
+    instances_max: u64,
+}
+
+impl Limits {
+    /// A quota of 0 is taken for 1: paying stops by its own switch, not by a limit.
+    pub(super) fn new(settings: &GateSettings) -> Self {
+        Self {
+            rate_per_s: u64::from(settings.rate_per_s.max(1)),
+            global_rate_per_s: u64::from(settings.global_rate_per_s.max(1)),
+            instances_max: u64::from(settings.instances_max.max(1)),
+        }
+    }
+
+    /// The time between two permits of an endpoint, in the whole fleet.
+    pub(super) fn interval(&self) -> Duration {
+        interval(self.rate_per_s, 1)
+    }
+
+    /// How many permits of all endpoints a window of 1.1 s may hold for `endpoint` to get one more. Whatever ends a
+    /// doubt or a hold goes first, then what brings orders in, then what can wait for hours.
+    pub(super) fn window(&self, endpoint: Endpoint) -> u64 {
+        let percent = match endpoint {
+            Endpoint::LookUp | Endpoint::Cancel | Endpoint::Capture => 99,
+            Endpoint::Authorize => 90,
+            Endpoint::Refund => 60,
+        };
+        (self.global_rate_per_s * percent / 100).max(1)
+    }
+
+    /// The time between two permits of an endpoint in one process that knows nothing of the others: a whole number of
+    /// permits a second each, so that the sum over all processes and endpoints stays within both quotas. With more
+    /// processes than permits a second, the sum does so on average only.
+    pub(super) fn local_interval(&self) -> Duration {
+        let endpoints = 5;
+        let quota = self.rate_per_s.min(self.global_rate_per_s / endpoints).max(1);
+        match quota / self.instances_max {
+            0 => interval(quota, self.instances_max),
+            share => interval(share, 1),
+        }
+    }
+}
+
+/// The time between two permits where `parts` callers each get 0.9 of their part of the quota.
+fn interval(quota_per_s: u64, parts: u64) -> Duration {
+    Duration::from_micros((parts * 10_000_000).div_ceil(quota_per_s * 9))
+}
+
+/// How many permits of this interval fit into a second.
+pub(super) fn per_second(interval: Duration) -> u32 {
+    let per_s = 1_000_000 / interval.as_micros().max(1);
+    u32::try_from(per_s).unwrap_or(u32::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Limits, TOLERANCE, per_second};
+    use crate::Endpoint;
+    use proptest::prelude::{prop_assert, proptest};
+    use std::time::Duration;
+
+    fn limits(rate_per_s: u64, global_rate_per_s: u64, instances_max: u64) -> Limits {
+        Limits { rate_per_s, global_rate_per_s, instances_max }
+    }
+
+    #[test]
+    fn nine_tenths_of_the_quota_are_used() {
+        assert_eq!(limits(25, 100, 4).interval(), Duration::from_micros(44_445));
+        assert_eq!(limits(1_000, 4_000, 26).interval(), Duration::from_micros(1_112));
+        assert_eq!(limits(25, 100, 4).local_interval(), Duration::from_micros(222_223), "5 a second each");
+        assert_eq!(limits(25, 100, 26).local_interval(), Duration::from_micros(1_444_445));
+        assert_eq!(per_second(Duration::from_micros(222_223)), 4);
+        assert_eq!(limits(25, 100, 4).window(Endpoint::Capture), 99);
+        assert_eq!(limits(25, 100, 4).window(Endpoint::Authorize), 90);
+        assert_eq!(limits(1, 1, 1).window(Endpoint::Refund), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn a_quota_of_permits_and_one_more_spans_over_a_second(
+            rate in 1_u64..5_000, factor in 1_u64..10, instances in 1_u64..100,
+        ) {
+            let limits = limits(rate, rate * factor, instances);
+            let jitter = Duration::from_millis(90);
+            let spans = |interval: Duration, permits: u64| interval * u32::try_from(permits).unwrap() - TOLERANCE;
+            prop_assert!(spans(limits.interval(), rate) > Duration::from_secs(1) + jitter);
+            let quota = rate.min(rate * factor / 5).max(1);
+            let share = quota / instances;
+            if share > 0 {
+                prop_assert!(spans(limits.local_interval(), share) > Duration::from_secs(1) + jitter);
+                prop_assert!(share * instances <= rate);
+            }
+        }
+    }
+}
