@@ -72,7 +72,7 @@ async fn a_503_is_repeated() {
 
 #[tokio::test]
 async fn a_saved_500_without_effect_is_resolved() {
-    check_at("error_500", &["authorize"]).await;
+    check("error_500").await;
 }
 
 #[tokio::test]

@@ -12,6 +12,9 @@ pub const KEY_LIFE: Duration = Duration::from_secs(23 * 60 * 60);
 /// `of:{stage}:{order_id}:{auth|cap|void:<payment_id>|ref:<refund_id>}:{attempt_no}`; at most 255 characters by the limits
 /// of its parts.
 ///
+/// Where the provider has saved a failure under the key of a capture or a cancellation, the wrapper appends the moment
+/// at which it tries afresh: see `Wrapper::afresh`.
+///
 /// A cancellation names its charge: an attempt that left several is canceled several times, and the provider refuses one
 /// key for two paths.
 #[must_use]

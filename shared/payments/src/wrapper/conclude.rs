@@ -5,12 +5,12 @@ use backoff::{Clock, Deadline};
 use order::ProviderRef;
 
 use super::Wrapper;
-use super::attempts::Sent;
+use super::attempts::{Call, Sent};
 use crate::compare::{charge_differs, refund_differs};
 use crate::decision::{End, rule};
 use crate::{
-    Answer, Cancel, Capture, Denial, Found, Gate, Later, LookUps, Outcome, Provider, Refund, Request, Signal,
-    Unclear,
+    Answer, Cancel, Capture, Denial, Found, Gate, Later, LookUps, Outcome, Permit, Provider, Refund, Request,
+    Signal, Unclear,
 };
 
 /// The code of a decline for which the provider gives no reason that can be shown.
@@ -26,6 +26,31 @@ impl<G: Gate, P: Provider, C: Clock> Wrapper<G, P, C> {
                 Outcome::Later { why, not_before: sent.answer.retry_after }
             }
             end => shown(request, end, sent.answer),
+        }
+    }
+
+    /// Sends a capture or a cancellation once more, under a key of its own, where the provider has saved a failure under
+    /// the first one and the charge was then read as it stood before.
+    ///
+    /// That key would answer the failure for a day, and the money would be held for as long. A second key is safe here
+    /// and nowhere else: a hold ends only once, whatever keys its end is asked for with, also by a request that the
+    /// provider executes later.
+    pub(super) async fn afresh(&self, call: Call<'_>, outcome: Outcome, deadline: Deadline) -> Outcome {
+        let Call::Change { request, key, key_expires_ms } = call else { return outcome };
+        let ends_a_hold = matches!(request, Request::Capture(_) | Request::Cancel(_));
+        let saved =
+            matches!(outcome, Outcome::Unknown { why: Unclear::SavedFailure | Unclear::DependencyFailed });
+        if !(ends_a_hold && saved) {
+            return outcome;
+        }
+        let Permit::Go(grant) = self.gate.retry_permit(request.endpoint(), deadline).await else {
+            return outcome;
+        };
+        let key = format!("{key}:{}", self.clock.now_ms());
+        let call = Call::Change { request, key: &key, key_expires_ms };
+        match self.make(call, grant, deadline).await {
+            Ok(sent) => self.conclude(request, sent, deadline).await,
+            Err(_) => outcome,
         }
     }
 

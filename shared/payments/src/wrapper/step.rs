@@ -128,7 +128,7 @@ impl<'a, G: Gate, P: Provider, C: Clock> Step<'a, G, P, C> {
                 Ok(sent) => wrapper.conclude(request, sent, deadline).await,
                 Err(why) => Outcome::Later { why, not_before: None },
             };
-            (at, outcome)
+            (at, wrapper.afresh(call, outcome, deadline).await)
         })
     }
 }

@@ -189,13 +189,36 @@ async fn a_refusal_for_the_charges_state_is_settled_by_reading_the_charge() {
 }
 
 #[tokio::test]
-async fn a_saved_failure_of_a_capture_is_settled_by_the_charge_or_stays_unknown() {
+async fn a_saved_failure_of_a_capture_is_settled_by_the_charge() {
     let captured = Outcome::Captured { payment_id: id("pi_1") };
     settled(capture(), Reply::json(500, "{}"), Some("succeeded"), captured).await;
-    let unknown = Outcome::Unknown { why: Unclear::SavedFailure };
-    settled(capture(), Reply::json(500, "{}"), Some("requires_capture"), unknown.clone()).await;
-    settled(cancel(), Reply::json(500, "{}"), Some("requires_capture"), unknown).await;
     assert_eq!(run(refund(), Reply::json(500, "{}")).await.0.as_str(), "saved_failure");
+}
+
+#[tokio::test]
+async fn a_saved_failure_that_left_the_hold_is_not_asked_about_for_a_day_but_sent_afresh() {
+    let captured = Outcome::Captured { payment_id: id("pi_1") };
+    let canceled = Outcome::Canceled { payment_id: id("pi_1") };
+    for (request, status, expected) in [(capture(), "succeeded", captured), (cancel(), "canceled", canceled)]
+    {
+        let failed = Reply::json(500, "{}");
+        let server = Server::start([failed, ok(intent("requires_capture")), ok(intent(status))]);
+        assert_eq!(send(&door(&server), request).await, expected);
+        let keys = server.keys();
+        assert!(keys[2].starts_with(&format!("{}:", keys[0])), "{keys:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_hold_whose_end_fails_again_or_may_not_be_sent_again_stays_unknown() {
+    let unknown = Outcome::Unknown { why: Unclear::SavedFailure };
+    let (failed, held) = (|| Reply::json(500, "{}"), || ok(intent("requires_capture")));
+    let server = Server::start([failed(), held(), failed(), held()]);
+    assert_eq!(send(&door(&server), capture()).await, unknown);
+    assert_eq!(server.arrived().len(), 4, "once afresh, not for ever");
+    let server = Server::start([failed(), held()]);
+    let door = door_behind(Script::of(&[], &[denied(Denial::NoRetryBudget)]), &server);
+    assert_eq!(send(&door, capture()).await, unknown);
 }
 
 /// Sends `request`, which is answered by `reply`, and the look-up that follows by a charge of this status.
