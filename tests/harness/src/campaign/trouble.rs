@@ -37,8 +37,8 @@ const REDIS_GONE: Duration = Duration::from_secs(10);
 /// How often the run is looked at.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Longest time for the payments to follow the orders, faults and all.
-const PAID_LIMIT: Duration = Duration::from_secs(600);
+/// Longest time for the payments to follow the orders, faults and all: those that met several faults rest for minutes.
+const PAID_LIMIT: Duration = Duration::from_secs(120);
 
 /// How slow a call is that meets a brown-out.
 const BROWN_OUT_MS: u64 = 1_500;
