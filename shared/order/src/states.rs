@@ -83,11 +83,12 @@ impl PaymentStatus {
                 matches!(to, Capturing | Failed | Unknown | AwaitingCustomer | AwaitingProvider | Voiding)
             }
             Unknown => matches!(to, Capturing | Voiding | Failed | Requested),
+            AwaitingCustomer | AwaitingProvider => matches!(to, Capturing | Voiding | Failed),
             Capturing => matches!(to, Captured | Failed),
             Voiding => matches!(to, Failed),
             Captured => matches!(to, Refunding),
             Refunding => matches!(to, Refunded),
-            Failed | AwaitingCustomer | AwaitingProvider | Refunded | Review => false,
+            Failed | Refunded | Review => false,
         }
     }
 }
@@ -96,7 +97,7 @@ impl PaymentStatus {
 mod tests {
     use super::{OrderStatus, PaymentStatus};
 
-    /// The contract's lines, and nothing else: every pair that is not named here is refused.
+    /// The contract's lines (and what ends an awaited payment, which it leaves open), and nothing else: every pair that is not named here is refused.
     const ORDER_MOVES: &str = "
         accepted → confirmed rejected canceled review
         confirmed → refunded";
@@ -109,8 +110,8 @@ mod tests {
         captured → refunding review
         refunding → refunded review
         refunded → review
-        awaiting_customer → review
-        awaiting_provider → review";
+        awaiting_customer → capturing voiding failed review
+        awaiting_provider → capturing voiding failed review";
 
     fn allowed(table: &str, from: &str, to: &str) -> bool {
         let rows = table.lines().filter_map(|row| row.split_once('→'));

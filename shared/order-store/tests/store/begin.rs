@@ -79,7 +79,9 @@ async fn the_frozen_request_and_the_age_of_its_key_come_with_the_answer() {
                   round(key_age_ms / 60000.0)) FROM begin_payments_v1('[{\"record_no\":0,\"order_id\":\"o\",\"attempt_no\":1}]')";
     assert_eq!(shop.text(frozen).await, "1000 EUR cus_1 pm_1 t 0");
     shop.owner.execute("UPDATE payments SET first_sent_at = now() - interval '90 min'", &[]).await.unwrap();
-    assert_eq!(shop.text(frozen).await, "1000 EUR cus_1 pm_1 t 90");
+    for _ in 0..2 {
+        assert_eq!(shop.text(frozen).await, "1000 EUR cus_1 pm_1 t 90", "beginning makes no key younger");
+    }
 }
 
 /// The ids of events that are not marked as sent.

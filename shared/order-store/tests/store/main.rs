@@ -10,6 +10,8 @@ mod concurrent;
 #[cfg(test)]
 mod constraints;
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
 mod moves;
 #[cfg(test)]
 mod orders;
@@ -18,7 +20,6 @@ mod paying;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
-#[expect(dead_code, reason = "the tests of migrate-schema use the rest")]
 mod postgres;
 #[cfg(test)]
 mod reconcile;
