@@ -2,8 +2,8 @@
 //!
 //! Every unit sent (an order's content, or a malformed body) ends in exactly one place: confirmed, rejected,
 //! quarantined, dead-lettered, lost or unfinished. Across that, a unit is mismatched when its place or its rows are
-//! not what it was sent for, when its charge is not what its row says ([`money`]), and when the shop was not told
-//! what the row says ([`events`]).
+//! not what it was sent for, when its charge is not what its row says (`money`), and when the shop was not told
+//! what the row says (`events`).
 
 mod events;
 mod money;
