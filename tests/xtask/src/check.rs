@@ -34,7 +34,17 @@ const STEPS: [Step; 4] = [
     },
     Step {
         name: "documentation",
-        arguments: &["doc", "--workspace", "--no-deps", "--profile", PROFILE],
+        // With the examples, because they share the lints' features, and so their build.
+        arguments: &[
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--lib",
+            "--bins",
+            "--examples",
+            "--profile",
+            PROFILE,
+        ],
         remedy: "mend the doc comment that rustdoc names",
     },
 ];

@@ -42,8 +42,10 @@ pub fn build_all() -> Result<(), Error> {
     run(&mut build())
 }
 
+/// All programs. The one small test makes cargo choose the features that tests need, so that `test` builds no dependency
+/// a second time.
 fn build() -> Command {
-    cargo(["build", "--workspace", "--bins", "--profile", PROFILE])
+    cargo(["build", "--workspace", "--bins", "--test", "tidy", "--profile", PROFILE])
 }
 
 /// Builds quietly when there is little to do, so that `status` prints a status and nothing else.
