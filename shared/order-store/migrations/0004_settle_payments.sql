@@ -227,6 +227,7 @@ DECLARE
   endable  text[];            -- Orders that this call may end: their stock is locked.
   skus     text[];
   released text[] = '{}';     -- Orders whose reservation goes back to the shelf.
+  sweeps   boolean;           -- Whether the provider may still hold money for an attempt that fails.
   broken   text;              -- The constraint that refused an element.
   moment   timestamptz;
 BEGIN
@@ -290,6 +291,9 @@ BEGIN
         IF target = 'review' AND step = 'captured' THEN
           why = 'captured_unasked';
         END IF;
+        -- What was sent, and neither refused nor canceled, may still turn into a hold.
+        sweeps = target = 'failed' AND step <> 'declined' AND payment.first_sent_at IS NOT NULL
+                 AND payment.status NOT IN ('capturing', 'voiding');
 
         UPDATE payments
         SET status = target,
@@ -301,11 +305,9 @@ BEGIN
               WHEN step = 'parked' THEN moment + wanted.wait_ms * interval '1 ms'
               WHEN target IN ('capturing', 'voiding') THEN moment + interval '10 min'
               WHEN target = 'unknown' THEN moment
-              WHEN target = 'failed' AND first_sent_at IS NOT NULL AND status NOT IN ('capturing', 'voiding') THEN moment
+              WHEN sweeps THEN moment
             END,
-            -- What the provider did not refuse may still turn into a hold.
-            sweep_until = CASE WHEN target = 'failed' AND first_sent_at IS NOT NULL
-                                 AND status NOT IN ('capturing', 'voiding') THEN moment + interval '24 h' END
+            sweep_until = CASE WHEN sweeps THEN moment + interval '24 h' END
         WHERE payments.order_id = payment.order_id AND payments.attempt_no = payment.attempt_no
           AND payments.status = payment.status AND target IS NOT NULL;
 

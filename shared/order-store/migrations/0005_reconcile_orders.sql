@@ -35,8 +35,8 @@ CREATE TRIGGER reconcile_cursors_guarded BEFORE UPDATE ON reconcile_cursors
 
 -- next statement
 -- Takes payments whose time has come: parked ones, requests that nobody received, and what was begun and never ended.
--- Each is leased for five minutes. The last row carries no payment, but how many others wait and will be due within the
--- hour (10,000 means that many or more). With payments switched off nothing is due.
+-- Each is leased for five minutes. The last row carries no payment, but how many others are due or will be
+-- within a minute (10,000 means that many or more): later ones are the next run's. With payments switched off nothing is due.
 CREATE FUNCTION take_due_v1(at_most bigint) RETURNS TABLE (order_id text, attempt_no integer, waiting bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off
   SET enable_sort = off SET enable_bitmapscan = off SET jit = off
@@ -44,7 +44,6 @@ AS $take$
 #variable_conflict use_column
 DECLARE
   moment timestamptz = clock_timestamp();
-  taken  bigint = 0;
 BEGIN
   IF payments_enabled() THEN
     RETURN QUERY
@@ -56,14 +55,13 @@ BEGIN
     UPDATE payments SET next_attempt_at = moment + interval '5 min' FROM due
     WHERE payments.order_id = due.order_id AND payments.attempt_no = due.attempt_no
     RETURNING payments.order_id, payments.attempt_no, CAST(NULL AS bigint);
-    GET DIAGNOSTICS taken = ROW_COUNT;
   END IF;
   RETURN QUERY
-  SELECT CAST(NULL AS text), CAST(NULL AS integer), greatest(count(*) - taken, 0)
+  SELECT CAST(NULL AS text), CAST(NULL AS integer), count(*) -- What was taken is due later now.
   FROM (SELECT FROM payments
         WHERE payments.status IN ('requested', 'capturing', 'voiding')
-          AND payments.next_attempt_at <= moment + interval '1 h'
-        ORDER BY payments.next_attempt_at LIMIT 10000 + taken) AS soon;
+          AND payments.next_attempt_at <= moment + interval '1 min'
+        ORDER BY payments.next_attempt_at LIMIT 10000) AS soon;
 END
 $take$
 

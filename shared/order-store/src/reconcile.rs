@@ -17,7 +17,7 @@ pub struct Due {
     /// Payment requests to publish now: parked rows whose time has come, and requests that nobody received. Each is
     /// leased: it becomes due again only if nobody begins it.
     pub requests: Vec<DuePayment>,
-    /// Rows that are parked and not yet due, or due and not taken by this call.
+    /// Rows that are due and not taken by this call, or parked and due within a minute; 10,000 means that or more.
     pub waiting: u64,
 }
 

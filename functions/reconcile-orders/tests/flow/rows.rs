@@ -26,7 +26,6 @@ pub(crate) struct Row {
     pub(crate) first_sent_ms: u64,
     /// When it is due again, or its lease is over.
     pub(crate) due_ms: Option<u64>,
-    leased: bool,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +65,6 @@ impl Rows {
             payment_id: None,
             first_sent_ms: self.clock.now_ms() - u64::try_from(age.as_millis()).unwrap(),
             due_ms: None,
-            leased: false,
         };
         self.state.lock().unwrap().rows.insert((order_id.parse().unwrap(), 1), row);
     }
@@ -252,8 +250,8 @@ impl ReconcileStore for Rows {
             let Some(due_ms) = row.due_ms else { continue };
             if due_ms <= now_ms && due.requests.len() < usize::try_from(limit).unwrap() {
                 due.requests.push(DuePayment { order_id: order_id.clone(), attempt_no: *attempt_no });
-                (row.due_ms, row.leased) = (Some(now_ms + LEASE_MS), true);
-            } else if due_ms <= now_ms || !row.leased {
+                row.due_ms = Some(now_ms + LEASE_MS);
+            } else if due_ms <= now_ms + 60_000 {
                 due.waiting += 1;
             }
         }
@@ -283,7 +281,7 @@ impl ReconcileStore for Rows {
         let unknown = state.rows.iter_mut().filter(|(_, row)| row.status == PaymentStatus::Unknown);
         let free = unknown.filter(|(_, row)| row.due_ms.is_none_or(|due_ms| due_ms <= now_ms));
         let taken = free.take(usize::try_from(limit).unwrap()).map(|((order_id, attempt_no), row)| {
-            (row.due_ms, row.leased) = (Some(now_ms + 60_000), true);
+            row.due_ms = Some(now_ms + 60_000);
             let age = Duration::from_millis(now_ms - row.first_sent_ms);
             UnknownPayment {
                 order_id: order_id.clone(),
@@ -314,7 +312,7 @@ impl ReconcileStore for Rows {
             let moved = state.cas((order_id, *attempt_no), &from, failed);
             if moved.changed {
                 let due_ms = Some(now_ms);
-                let next = Row { status: PaymentStatus::Requested, due_ms, leased: false, ..row };
+                let next = Row { status: PaymentStatus::Requested, due_ms, ..row };
                 state.rows.insert((order_id.clone(), attempt_no + 1), next);
             }
             moved
@@ -340,7 +338,7 @@ impl ReconcileStore for Rows {
         let free = failed.filter(|(_, row)| row.due_ms.is_none_or(|due_ms| due_ms <= now_ms));
         let taken = free.take(usize::try_from(limit).unwrap()).map(|((order_id, attempt_no), row)| {
             let next_ms = now_ms + u64::try_from(every.as_millis()).unwrap();
-            (row.due_ms, row.leased) = (Some(next_ms), true);
+            row.due_ms = Some(next_ms);
             Sweep {
                 order_id: order_id.clone(),
                 attempt_no: *attempt_no,
