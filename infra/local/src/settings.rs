@@ -150,6 +150,10 @@ pub struct Local {
 /// What an environment contains that reaches the provider.
 const PROVIDER_REFERENCE: &str = "${provider.url}";
 
+/// Twice the 0.6 s that paying a batch takes: every permit has a taker, and none of them waits for the two seconds
+/// after which it would be sent back.
+const BATCH_IN_HAND_MS: u64 = 1_200;
+
 impl Settings {
     /// Reads the file for `stage` and checks it.
     ///
@@ -180,11 +184,19 @@ impl Settings {
     }
 
     /// With another quota of the payment provider: the functions are told of it, and the sandbox keeps it. All
-    /// endpoints together have four times that of one, as in the settings.
+    /// endpoints together have four times that of one, as in the settings. No more instances pay than such a quota
+    /// keeps busy: more of them would wait for permits, and be sent back without one.
     #[must_use]
     pub fn with_provider_rate(mut self, rate_per_s: u64) -> Self {
         self.provider.rate_per_s = rate_per_s;
         self.provider.global_rate_per_s = rate_per_s.saturating_mul(4);
+        let used_per_s = rate_per_s.saturating_mul(self.provider.used_percent) / 100;
+        for function in self.functions.values_mut().filter(|function| function.calls_provider()) {
+            if let Some(source) = &mut function.event_source {
+                let busy = (used_per_s * BATCH_IN_HAND_MS).div_ceil(1_000 * source.batch_size.max(1));
+                source.maximum_concurrency = source.maximum_concurrency.min(busy.max(2));
+            }
+        }
         self
     }
 
@@ -402,9 +414,16 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_can_be_replaced() {
-        let provider = Settings::from_json(&ours(), "local").unwrap().with_provider_rate(100).provider;
-        assert_eq!((provider.rate_per_s, provider.global_rate_per_s), (100, 400));
+    fn a_quota_can_be_replaced_and_keeps_fewer_instances_busy() {
+        let settings = Settings::from_json(&ours(), "local").unwrap();
+        let busy = |rate_per_s| {
+            let settings = settings.clone().with_provider_rate(rate_per_s);
+            let source = settings.functions["settle-payments"].event_source.clone().unwrap();
+            (settings.provider.rate_per_s, settings.provider.global_rate_per_s, source.maximum_concurrency)
+        };
+        assert_eq!(busy(1), (1, 4, 2));
+        assert_eq!(busy(100), (100, 400, 11));
+        assert_eq!(busy(1_000), (1_000, 4_000, 24), "as the settings say");
     }
 
     #[test]

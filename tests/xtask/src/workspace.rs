@@ -34,9 +34,18 @@ pub fn program(name: &str) -> PathBuf {
 }
 
 /// `cargo` with arguments, in the root of the checkout.
+///
+/// Without what `cargo run` told this program about itself: build scripts of dependencies look at it, so that a build
+/// from here and one by hand would each undo the other.
 pub fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new("cargo");
     command.args(arguments).current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        let told = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+        if told.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

@@ -276,6 +276,16 @@ fn twenty_samples_half_of_them_faults_open_the_breaker_of_charges_alone() {
 }
 
 #[test]
+fn twenty_faults_since_the_last_success_open_it_however_many_came_before() {
+    let mut world = World::new(100, 500);
+    world.report(Endpoint::Capture, Verdict::Success, 500);
+    assert_eq!(world.report(Endpoint::Authorize, Verdict::ProviderFault, 19), CLOSED);
+    world.report(Endpoint::Capture, Verdict::Success, 1);
+    assert_eq!(world.report(Endpoint::Authorize, Verdict::ProviderFault, 19), CLOSED, "not in a row");
+    assert_eq!(world.report(Endpoint::Capture, Verdict::ProviderFault, 1), OPEN);
+}
+
+#[test]
 fn fewer_faults_than_successes_old_faults_and_what_is_no_fault_open_nothing() {
     let mut world = World::new(100, 500);
     world.report(Endpoint::Authorize, Verdict::Success, 11);

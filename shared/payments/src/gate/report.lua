@@ -56,8 +56,8 @@ local function count(verdict, began, reports)
     group.unreported_before = max(0, group.unreported_before - before)
   end
   if group.mode ~= CLOSED then return end
-  if verdict == SUCCESS then group.ok = group.ok + reports end
-  if verdict == FAULT then group.bad = group.bad + reports end
+  if verdict == SUCCESS then group.ok, group.faults = group.ok + reports, 0 end
+  if verdict == FAULT then group.bad, group.faults = group.bad + reports, group.faults + reports end
 end
 
 judge(random)

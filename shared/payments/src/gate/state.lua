@@ -30,6 +30,9 @@ local EPOCH = 5 * SECOND
 -- What was reported in the last ten seconds, in buckets of one; the past ones stay packed while the second lasts.
 local BUCKETS, SAMPLES_MIN = 10, 20
 
+-- So many faults since the last success say it sooner: ten seconds hold many successes from before.
+local FAULTS_MAX = 20
+
 -- Without a success for this long, 20 unanswered permits of more than this age say that calls hang.
 local SILENCE, UNANSWERED_MIN = 6 * QUARTER, 20
 
@@ -76,7 +79,7 @@ end
 local breaker = ARGV[1] == '5' and 2 or 1
 local group = unpacked(all.breakers[breaker]) or {
   mode = CLOSED, open_until = 0, opens = 0, probe_until = 0, wins = 0, closed_at = 0, since = 0, last_ok = now,
-  second = 0, ok = 0, bad = 0, past = '', past_ok = 0, past_bad = 0,
+  second = 0, ok = 0, bad = 0, faults = 0, past = '', past_ok = 0, past_bad = 0,
   sent = zeros(QUARTERS), sent_end = 0, epoch = 0, unreported = 0, unreported_before = 0,
 }
 all.touched = now
@@ -109,7 +112,7 @@ end
 -- Begins to count anew: what was sent before `since` says nothing about what comes.
 local function forget()
   group.since = now
-  group.ok, group.bad, group.past, group.past_ok, group.past_bad = 0, 0, '', 0, 0
+  group.ok, group.bad, group.faults, group.past, group.past_ok, group.past_bad = 0, 0, 0, '', 0, 0
   group.sent = zeros(QUARTERS)
   group.unreported, group.unreported_before = 0, 0
 end
@@ -134,7 +137,7 @@ end
 local function judge(random)
   if group.mode == CLOSED then
     local ok, bad = group.ok + group.past_ok, group.bad + group.past_bad
-    if (ok + bad >= SAMPLES_MIN and bad >= ok) or is_silent() then open(random) end
+    if (ok + bad >= SAMPLES_MIN and bad >= ok) or group.faults >= FAULTS_MAX or is_silent() then open(random) end
   elseif group.mode == OPEN and now >= group.open_until then
     group.mode, group.probe_until, group.wins = HALF_OPEN, 0, 0
   end
