@@ -46,6 +46,12 @@ pub enum Command {
     Test(Test),
     /// Checks formatting, lints, documentation and tidiness, then runs `test`
     Check,
+    /// Looks at this machine and at infra/settings.json, and says of each trouble what to do; exits 1 unless all is well
+    ///
+    /// Machine: Rust, Python, PostgreSQL and Redis or their wheels, ports, space; and, as warnings, what only deploying
+    /// needs. Settings: AWS's limits and advice hold to the letter for the stages dev and prod; local and test are
+    /// faster than AWS allows on purpose, and keep what would break on this machine too.
+    Doctor(Doctor),
     /// Formats every crate
     Fmt,
 }
@@ -200,6 +206,14 @@ pub enum Half {
     Rust,
     /// The conformance suite, which meets the local stack through boto3 and other independent clients
     Python,
+}
+
+/// Options of `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Print the findings as one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `demo`.
@@ -367,6 +381,7 @@ mod tests {
         check("xtask order", false);
         check("xtask dlq show --from quarantine --limit 3 --body", true);
         check("xtask dlq redrive --from quarantine", true);
+        check("xtask doctor --json", true);
         check("xtask test --only python", true);
         check("xtask test --only go", false);
         check("xtask deploy", false);

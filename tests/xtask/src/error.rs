@@ -32,6 +32,15 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A file is not the JSON that it should be.
+    #[error("{} is not JSON: mend it where the cause below says", path.display())]
+    NotJson {
+        /// Which one.
+        path: PathBuf,
+        /// Where it stops being JSON.
+        #[source]
+        source: serde_json::Error,
+    },
     /// The virtual environment could not be made.
     #[error(
         "cannot make a Python environment at {}: install Python 3.9 or newer with its venv module (Debian and Ubuntu: `apt-get install python3-venv`)",
