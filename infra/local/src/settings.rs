@@ -12,6 +12,8 @@ use crate::error::Error;
 
 mod node;
 mod rules;
+#[cfg(test)]
+mod schema;
 
 use node::Node;
 
