@@ -333,3 +333,16 @@ fn named(requests: &[Request], ended: Vec<(usize, Outcome)>) -> Vec<(Payment, Ou
     let named = |(position, outcome)| Some((requests.get::<usize>(position)?.payment().clone(), outcome));
     ended.into_iter().filter_map(named).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SEND_RESERVE;
+
+    #[test]
+    fn what_is_kept_back_is_what_the_settings_say() {
+        let text = include_str!("../../../infra/settings.json");
+        let settings: serde_json::Value = serde_json::from_str(text).unwrap();
+        let reserve = &settings["provider"]["reserve_ms"];
+        assert_eq!(reserve["value"].as_u64().map(u128::from), Some(SEND_RESERVE.as_millis()));
+    }
+}

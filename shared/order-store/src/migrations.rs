@@ -105,6 +105,18 @@ mod tests {
     }
 
     #[test]
+    fn the_functions_user_has_the_limits_of_the_settings() {
+        let settings: serde_json::Value =
+            serde_json::from_str(include_str!("../../../infra/settings.json")).unwrap();
+        for limit in ["statement_timeout", "lock_timeout"] {
+            let setting = &settings["database"][format!("{limit}_ms")];
+            let seconds = setting["value"].as_u64().unwrap() / 1_000;
+            let statement = format!("ALTER ROLE orderflow_app SET {limit} = '{seconds}s'");
+            assert!(ROLES.contains(&statement), "roles.sql lacks: {statement}");
+        }
+    }
+
+    #[test]
     fn a_checksum_is_sha_256_in_hex() {
         assert_eq!(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert!(migrations().iter().all(|migration| migration.checksum.len() == 64));

@@ -26,6 +26,8 @@ mod request;
 mod signal;
 
 mod compare;
+#[cfg(test)]
+mod configured;
 mod counts;
 mod key;
 mod stripe;

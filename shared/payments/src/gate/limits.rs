@@ -77,6 +77,7 @@ pub(super) fn per_second(interval: Duration) -> u32 {
 mod tests {
     use super::{Limits, TOLERANCE, per_second};
     use crate::Endpoint;
+    use crate::configured::number;
     use proptest::prelude::{prop_assert, proptest};
     use std::time::Duration;
 
@@ -94,6 +95,15 @@ mod tests {
         assert_eq!(limits(25, 100, 4).window(Endpoint::Capture), 99);
         assert_eq!(limits(25, 100, 4).window(Endpoint::Authorize), 90);
         assert_eq!(limits(1, 1, 1).window(Endpoint::Refund), 1);
+    }
+
+    #[test]
+    fn the_share_of_the_settings_is_used_and_no_second_holds_more() {
+        // An interval is the time between two permits: at 1,000 a second and all of it used, 1 ms.
+        let used_percent = number("/provider/used_percent");
+        let interval = Duration::from_micros(100_000_u64.div_ceil(used_percent));
+        assert_eq!(limits(1_000, 4_000, 26).interval(), interval);
+        assert_eq!(number("/provider/burst"), 0, "a quota of permits always spans more than a second");
     }
 
     proptest! {

@@ -93,3 +93,14 @@ impl<C> fmt::Debug for Sockets<C> {
         f.debug_struct("Sockets").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::CONNECT_TIMEOUT;
+    use crate::configured::millis;
+
+    #[test]
+    fn connections_open_within_the_time_of_the_settings() {
+        assert_eq!(CONNECT_TIMEOUT, millis("/provider/connect_timeout_ms"));
+    }
+}
