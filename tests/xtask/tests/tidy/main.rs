@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod edges;
 #[cfg(test)]
 mod layout;
@@ -48,6 +50,11 @@ fn every_function_has_a_readme_and_a_thin_main() {
 #[test]
 fn crates_depend_on_each_other_only_along_the_allowed_edges() {
     none(&edges::between_ours(&packages()));
+}
+
+#[test]
+fn manifests_deploy_what_the_settings_say() {
+    none(&deploy::numbers(&Tree::load()));
 }
 
 #[test]
