@@ -115,6 +115,9 @@ pub struct Provider {
     pub burst: u64,
     /// The share of the quota that we use.
     pub used_percent: u64,
+    /// How long a batch of payments is in hand, waiting for permits included: with the rate it says how many instances
+    /// a quota keeps busy.
+    pub settled_batch_ms: u64,
     /// How long one attempt to change something may take.
     pub attempt_timeout: Duration,
     /// How long one attempt to read something may take.
@@ -151,10 +154,6 @@ pub struct Local {
 
 /// What an environment contains that reaches the provider.
 const PROVIDER_REFERENCE: &str = "${provider.url}";
-
-/// Twice the 0.6 s that paying a batch takes: every permit has a taker, and none of them waits for the two seconds
-/// after which it would be sent back.
-const BATCH_IN_HAND_MS: u64 = 1_200;
 
 impl Settings {
     /// Reads the file for `stage` and checks it.
@@ -195,7 +194,8 @@ impl Settings {
         let used_per_s = rate_per_s.saturating_mul(self.provider.used_percent) / 100;
         for function in self.functions.values_mut().filter(|function| function.calls_provider()) {
             if let Some(source) = &mut function.event_source {
-                let busy = (used_per_s * BATCH_IN_HAND_MS).div_ceil(1_000 * source.batch_size.max(1));
+                let busy =
+                    (used_per_s * self.provider.settled_batch_ms).div_ceil(1_000 * source.batch_size.max(1));
                 source.maximum_concurrency = source.maximum_concurrency.min(busy.max(2));
             }
         }
@@ -327,6 +327,7 @@ fn read_provider(node: &mut Node<'_>) -> Provider {
         global_rate_per_s: node.number("global_rate_per_s"),
         burst: node.number("burst"),
         used_percent: node.number("used_percent"),
+        settled_batch_ms: node.number("settled_batch_ms"),
         attempt_timeout: Duration::from_millis(node.number("attempt_timeout_ms")),
         look_up_timeout: Duration::from_millis(node.number("look_up_timeout_ms")),
         connect_timeout: Duration::from_millis(node.number("connect_timeout_ms")),

@@ -193,11 +193,12 @@ mod tests {
     fn concurrency_follows_the_quota() {
         let place = "functions.settle-payments.event_source.maximum_concurrency";
         let rule = instances_follow_the_quota as _;
-        check(rule, "prod", (MAXIMUM, json!(3)), place);
+        check(rule, "prod", (MAXIMUM, json!(2)), place);
+        check(rule, "prod", (MAXIMUM, json!(4)), place);
         check(rule, "prod", ("/provider/rate_per_s", json!(100)), place);
-        check(rule, "prod", ("/provider/settled_batch_ms", json!(900)), place);
-        check(rule, "local", (MAXIMUM, json!(54)), "");
-        check(rule, "local", (MAXIMUM, json!(55)), place);
+        check(rule, "prod", ("/provider/settled_batch_ms", json!(1_500)), place);
+        check(rule, "local", (MAXIMUM, json!(108)), "");
+        check(rule, "local", (MAXIMUM, json!(109)), place);
         check(rule, "prod", (MAXIMUM, json!(0)), place);
     }
 
