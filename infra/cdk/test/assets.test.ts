@@ -1,16 +1,14 @@
 // The functions' code: what is missing or built for another machine is told with the command that helps.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Assets, type Architecture } from '../lib/assets.ts';
+import { scratchFolder } from '../lib/scratch.ts';
 import { dummyFunctions } from './support.ts';
 
 describe('the code of a function', () => {
   test('that is not built names the command', () => {
-    const empty = mkdtempSync(join(tmpdir(), 'orderflow-empty-'));
+    const empty = scratchFolder('empty');
     assert.throws(
       () => new Assets('arm64', empty).code('process-orders'),
       /process-orders\/bootstrap is missing; run `cargo lambda build --release --arm64` in the root/,

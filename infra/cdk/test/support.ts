@@ -1,16 +1,16 @@
 // What the tests share: both stages synthesized once, over dummy functions.
 
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Template } from 'aws-cdk-lib/assertions';
 import { build, type Built } from '../lib/app.ts';
 import type { Templates } from '../lib/rules/model.ts';
+import { scratchFolder } from '../lib/scratch.ts';
 import { type Json, settingsJson, type Stage } from '../lib/settings.ts';
 
 /** A folder with a program for each function that has nothing but the header of an arm64 binary. */
 export function dummyFunctions(machine = 0xb7): string {
-  const folder = mkdtempSync(join(tmpdir(), 'orderflow-functions-'));
+  const folder = scratchFolder('functions');
   const header = Buffer.alloc(64);
   header.write('\x7fELF', 'latin1');
   header.writeUInt16LE(machine, 18);

@@ -7,11 +7,11 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as triggers from 'aws-cdk-lib/triggers';
 import { Construct } from 'constructs';
-import { copyFileSync, mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { named, ROOT } from '../names.ts';
+import { scratchFolder } from '../scratch.ts';
 import type { Section } from '../settings.ts';
 import type { Database } from './database.ts';
 
@@ -73,7 +73,7 @@ export class DatabaseUsers extends Construct {
 
 /** The handler and roles.sql in one folder: what Lambda unpacks. */
 function folder(): string {
-  const assembled = mkdtempSync(join(tmpdir(), 'orderflow-database-users-'));
+  const assembled = scratchFolder('database-users');
   copyFileSync(fileURLToPath(new URL('database-users/index.mjs', import.meta.url)), join(assembled, 'index.mjs'));
   copyFileSync(join(ROOT, 'shared/order-store/roles.sql'), join(assembled, 'roles.sql'));
   return assembled;
