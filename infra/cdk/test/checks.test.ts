@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
 import { KEPT, KEPT_IN_DEV, pathOf } from '../lib/acknowledgements.ts';
 import { ROOT } from '../lib/names.ts';
@@ -38,6 +39,13 @@ for (const name of DEPLOYED_STAGES) {
 }
 
 describe('what is kept', () => {
+  test('hides nothing else: an open bucket, planted, is found', () => {
+    const { built } = synthesize('dev');
+    new Bucket(built.stateful, 'Open');
+    const { violations } = new AwsSolutionsChecks().validateScope(built.stateful);
+    assert.deepEqual(violations.map(({ ruleName }) => ruleName).sort(), ['AwsSolutions-S1', 'AwsSolutions-S10']);
+  });
+
   test('is there: an acknowledgement that fits nothing is removed', () => {
     const { built } = stage('dev');
     const paths = [...built.stateful.node.findAll(), ...built.processing.node.findAll()].map(pathOf);
