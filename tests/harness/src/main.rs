@@ -19,7 +19,9 @@ async fn main() -> ExitCode {
         Command::Send(options) => send::run(&options).await,
         Command::Order(options) => order::run(&options).await,
         Command::Dlq(options) => dlq::run(&options.action).await,
-        Command::Test(_) | Command::Check | Command::Doctor(_) | Command::Fmt => Err(Error::Light),
+        Command::Test(_) | Command::Check | Command::Doctor(_) | Command::InfraCheck | Command::Fmt => {
+            Err(Error::Light)
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -52,6 +52,10 @@ pub enum Command {
     /// needs. Settings: AWS's limits and advice hold to the letter for the stages dev and prod; local and test are
     /// faster than AWS allows on purpose, and keep what would break on this machine too.
     Doctor(Doctor),
+    /// Checks infra/cdk without an AWS account: types, assertions, our rules, cdk-nag, cfn-lint, checkov
+    ///
+    /// Needs Node.js 20 or newer with npm, and Python 3; everything else is installed inside the checkout.
+    InfraCheck,
     /// Formats every crate
     Fmt,
 }

@@ -3,13 +3,14 @@
 use clap::Parser as _;
 use std::process::ExitCode;
 use xtask::cli::{Cli, Command};
-use xtask::{Error, check, doctor, heavy, out, test};
+use xtask::{Error, check, doctor, heavy, infra, out, test};
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Test(options) => test::run(&options),
         Command::Check => check::run(),
         Command::Doctor(options) => doctor::run(&options),
+        Command::InfraCheck => infra::check(),
         Command::Fmt => check::format(),
         Command::Down => heavy::hand_over_without_build(),
         Command::Up(_)
