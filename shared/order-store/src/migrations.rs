@@ -43,6 +43,7 @@ pub fn migrations() -> &'static [Migration] {
             migration(3, "accept_orders", include_str!("../migrations/0003_accept_orders.sql")),
             migration(4, "settle_payments", include_str!("../migrations/0004_settle_payments.sql")),
             migration(5, "reconcile_orders", include_str!("../migrations/0005_reconcile_orders.sql")),
+            migration(6, "refresh_catalog", include_str!("../migrations/0006_refresh_catalog.sql")),
         ]
     });
     &MIGRATIONS

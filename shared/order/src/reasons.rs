@@ -59,7 +59,8 @@ words! {
         DuplicateKey = "duplicate_key",
         /// A number that is no 64-bit integer where one is needed.
         NumberRange = "number_range",
-        /// An order id that belongs to another order. Decided by the database.
+        /// An id that was used for something else: an order's, an adjustment's event id, a version of a product. Decided by
+        /// the database.
         IdReused = "id_reused",
     }
 }

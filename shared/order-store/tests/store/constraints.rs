@@ -40,7 +40,10 @@ async fn products_and_stock_hold_their_ranges() {
     check(&s, "UPDATE products SET version = -1", "products_version_range").await;
     check(&s, "UPDATE products SET image_key = ''", "products_image_key_length").await;
     check(&s, "UPDATE stock SET available = -1", "stock_never_below_zero").await;
+    check(&s, "UPDATE stock SET owed = -1", "stock_owed_never_below_zero").await;
     check(&s, "UPDATE stock SET sku = '?'", "stock_sku_format").await;
+    s.owner.execute("ALTER TABLE stock DISABLE TRIGGER stock_pays_what_is_owed", &[]).await.unwrap();
+    check(&s, "UPDATE stock SET owed = 1", "stock_owed_only_when_empty").await;
     check(&s, "INSERT INTO stock_adjustments VALUES ('evt_kit', 'kit', 1)", "stock_adjustments_pk").await;
     check(&s, "INSERT INTO stock_adjustments VALUES ('e', 'kit', 0)", "stock_adjustments_delta_range").await;
     check(&s, "INSERT INTO stock_adjustments VALUES ('e ', 'kit', 1)", "stock_adjustments_event_id_format")

@@ -9,10 +9,11 @@ use backoff::{Deadline, Random, SystemClock};
 use data_api::{DataApi, Target};
 use local_cloud::data_api as server;
 use order::event::{self, EventData};
-use order::{Currency, OrderId, OrderStatus, PaymentStatus, ProviderRef};
+use order::{Currency, OrderId, OrderStatus, PaymentStatus, ProductView, ProviderRef};
 use order_store::{
-    AcceptOrder, Aurora, BeginPayment, Difference, DuePayment, GiveUp, Move, Moved, Next, OrderStore,
-    PaymentStore, ReconcileStore, SeenCharge, Step, Verdict,
+    AcceptOrder, Aurora, BeginPayment, CatalogChange, CatalogStore, Change, Difference, DuePayment, GiveUp,
+    Move, Moved, Next, OrderStore, PaymentStore, ReconcileStore, Refreshed, Refreshing, SeenCharge, Step,
+    Verdict,
 };
 use serde_json::json;
 
@@ -254,4 +255,52 @@ async fn nothing_to_say_costs_no_call() {
     assert_eq!(world.store.compare(&[], too_late).await.unwrap(), []);
     world.store.mark_sent(&[], too_late).await.unwrap();
     assert!(world.store.record(&[], &["x".to_owned()], too_late).await.is_err(), "ids are worth one");
+}
+
+#[tokio::test]
+async fn changes_of_the_catalog_are_applied_and_answered() {
+    let world = World::new().await;
+    let kit = |version, price_minor| Change::Product {
+        sku: "kit".parse().unwrap(),
+        name: "A kit".to_owned(),
+        price_minor,
+        currency: Currency::parse("EUR").unwrap(),
+        active: false,
+        version,
+        image_key: None,
+    };
+    let adjusted = |event_id: &str, delta| Change::Stock {
+        event_id: event_id.parse().unwrap(),
+        sku: "kit".parse().unwrap(),
+        delta,
+    };
+    let changes = [kit(2, 900), kit(0, 1), kit(2, 901), adjusted("e1", -100), adjusted("e1", -100)];
+    let changes = changes.into_iter().zip(4..).map(|(change, record_no)| CatalogChange { record_no, change });
+    let batch: Vec<CatalogChange> = changes.collect();
+    let mut answers = world.store.refresh(&batch, soon()).await.unwrap();
+    answers.sort_by_key(|answer| answer.record_no);
+    let view = ProductView {
+        price_minor: 900,
+        currency: Currency::parse("EUR").unwrap(),
+        active: false,
+        version: 2,
+    };
+    let of_product = |record_no, refreshing| Refreshed {
+        record_no,
+        refreshing,
+        product: Some(("kit".parse().unwrap(), view.clone())),
+        owed: 0,
+    };
+    let of_stock = |record_no, refreshing| Refreshed { record_no, refreshing, product: None, owed: 1 };
+    assert_eq!(
+        answers,
+        [
+            of_product(4, Refreshing::Applied),
+            of_product(5, Refreshing::Superseded),
+            of_product(6, Refreshing::IdReused),
+            of_stock(7, Refreshing::Applied),
+            of_stock(8, Refreshing::Known),
+        ]
+    );
+    assert_eq!(world.store.refresh(&[], soon()).await.unwrap(), []);
 }

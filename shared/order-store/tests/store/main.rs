@@ -24,6 +24,10 @@ mod postgres;
 #[cfg(test)]
 mod reconcile;
 #[cfg(test)]
+mod refresh;
+#[cfg(test)]
+mod refresh_concurrent;
+#[cfg(test)]
 mod settle_concurrent;
 #[cfg(test)]
 mod users;

@@ -95,5 +95,7 @@ const QUESTIONS: &[(&str, i64)] = &[
     ("SELECT order_id FROM take_sweeps_v1(20, 60000) UNION ALL SELECT NULL", 60),
     ("SELECT what FROM compare_charges_v1('[{\"payment_id\":\"pi_x\",\"order_id\":\"o-95\",\"attempt_no\":1,\"held\":true,\"captured_minor\":0},
        {\"payment_id\":\"pi_o-1\",\"order_id\":\"o-1\",\"attempt_no\":1,\"held\":false,\"captured_minor\":1}]') UNION ALL SELECT NULL", 20),
+    ("SELECT record_no FROM refresh_catalog_v1('[{\"record_no\":0,\"kind\":\"product\",\"sku\":\"kit\",\"name\":\"A kit\",\"price_minor\":7,
+       \"currency\":\"EUR\",\"active\":true,\"version\":9},{\"record_no\":1,\"kind\":\"stock\",\"event_id\":\"e\",\"sku\":\"kit\",\"delta\":3}]')", 20),
     ("SELECT * FROM accept_orders_v1('[]', '[\"o-100:order.accepted.v1:1\"]') UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL", 10),
 ];

@@ -59,10 +59,12 @@ async fn the_functions_user_reads_the_catalog_calls_the_function_and_can_do_noth
         "payments_enabled()",
         "payment_next('requested', 'accepted', false)",
         "guard_cursor()",
+        "pay_owed_stock()",
     ] {
         check_refused(&shop.app, &format!("SELECT {part}")).await;
     }
     check_refused(&shop.app, "UPDATE stock SET available = 100").await;
+    check_refused(&shop.app, "UPDATE stock SET owed = 1").await;
     check_refused(&shop.app, "UPDATE products SET price_minor = 1").await;
     check_refused(&shop.app, "INSERT INTO stock_adjustments VALUES ('e', 'kit', 1)").await;
 }
