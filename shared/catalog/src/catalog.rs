@@ -10,7 +10,7 @@ use redis_link::RedisSettings;
 use telemetry::fields;
 
 use crate::error::Error;
-use crate::look_up::{CatalogReader, Counts, Lookup};
+use crate::look_up::{CatalogReader, CatalogWriter, Counts, Lookup};
 use crate::memory::{Boarding, Flight, Follower, Memory};
 use crate::reader::{self, ProductReader};
 use crate::snapshot::Moment;
@@ -46,25 +46,6 @@ impl<R: ProductReader, C: Clock> Catalog<R, C> {
     pub async fn warm_up(&self) -> bool {
         self.layers.stored.warm_up().await.is_ok()
     }
-
-    /// Writes products that have just changed, for the function that follows `product.changed`. In one round trip,
-    /// each only if Redis has no newer version; safe to repeat, and in any order.
-    ///
-    /// # Errors
-    /// [`Error::Publish`] if Redis did not answer. Some of the products may have been written: publish again.
-    pub async fn publish(
-        &self,
-        products: &BTreeMap<Sku, ProductView>,
-        deadline: Deadline,
-    ) -> Result<Published, Error> {
-        let known =
-            products.iter().map(|(sku, product)| (sku.clone(), Known::Product(product.clone()))).collect();
-        let published = self.layers.stored.publish(&known, deadline).await.map_err(Error::Publish)?;
-        for sku in products.keys() {
-            self.layers.memory.drop_sku(sku);
-        }
-        Ok(published)
-    }
 }
 
 impl<R: ProductReader + Send + Sync, C: Clock> CatalogReader for Catalog<R, C> {
@@ -87,6 +68,22 @@ impl<R: ProductReader + Send + Sync, C: Clock> CatalogReader for Catalog<R, C> {
 
     fn forget(&self, sku: &Sku) {
         self.layers.memory.distrust(sku);
+    }
+}
+
+impl<R: ProductReader + Send + Sync, C: Clock> CatalogWriter for Catalog<R, C> {
+    async fn publish(
+        &self,
+        products: &BTreeMap<Sku, ProductView>,
+        deadline: Deadline,
+    ) -> Result<Published, Error> {
+        let known =
+            products.iter().map(|(sku, product)| (sku.clone(), Known::Product(product.clone()))).collect();
+        let published = self.layers.stored.publish(&known, deadline).await.map_err(Error::Publish)?;
+        for sku in products.keys() {
+            self.layers.memory.drop_sku(sku);
+        }
+        Ok(published)
     }
 }
 

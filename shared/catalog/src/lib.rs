@@ -26,7 +26,7 @@ mod stored;
 
 pub use catalog::Catalog;
 pub use error::Error;
-pub use look_up::{CatalogReader, Counts, Lookup};
+pub use look_up::{CatalogReader, CatalogWriter, Counts, Lookup};
 pub use order::{Known, ProductView};
 pub use reader::{ProductReader, Row};
 pub use redis_link::{BadUrl, Fault, RedisSettings};

@@ -1,10 +1,13 @@
-//! What a look-up is asked and answers: the door that flows see, the products, and what the answer cost.
+//! The doors that flows see: what a look-up is asked, answers and costs, and how new versions come in.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use data_api::Deadline;
-use order::{Known, Sku};
+use order::{Known, ProductView, Sku};
+
+use crate::error::Error;
+use crate::stored::Published;
 
 /// The door to the catalog. [`Catalog`](crate::Catalog) is the real one; simulations bring a twin.
 pub trait CatalogReader {
@@ -17,6 +20,21 @@ pub trait CatalogReader {
     /// Says that Aurora contradicted what was known of `sku`: the next look-up reads it from the database, past the
     /// snapshot and past Redis, and so heals both.
     fn forget(&self, sku: &Sku);
+}
+
+/// The door for whoever changes products. [`Catalog`](crate::Catalog) is the real one; simulations bring a twin.
+pub trait CatalogWriter {
+    /// Writes products that have just changed in the database, in one round trip, each only if Redis has no newer
+    /// version; safe to repeat, and in any order. No products cost no call.
+    ///
+    /// # Errors
+    /// [`Error::Publish`] if Redis did not answer. Some of the products may have been written: publish again, or leave
+    /// it to their time to live and to [`CatalogReader::forget`].
+    fn publish(
+        &self,
+        products: &BTreeMap<Sku, ProductView>,
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<Published, Error>> + Send;
 }
 
 /// What one look-up found, and what it cost.

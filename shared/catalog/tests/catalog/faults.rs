@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use catalog::{CatalogReader, Error, Fault, RedisSettings};
+use catalog::{CatalogReader, CatalogWriter, Error, Fault, RedisSettings};
 
 use crate::support::{
     COOL_DOWN_OVER, Proxy, SNAPSHOT_OVER, TestCatalog, World, ended, now, product, sku, skus, told,

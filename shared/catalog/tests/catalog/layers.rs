@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use catalog::{CatalogReader, Known, Published};
+use catalog::{CatalogReader, CatalogWriter, Known, Published};
 
 use crate::support::{SNAPSHOT_OVER, World, key, product, sku, told};
 

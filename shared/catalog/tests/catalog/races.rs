@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use catalog::{CatalogReader, Published};
+use catalog::{CatalogReader, CatalogWriter, Published};
 
 use crate::support::{SNAPSHOT_OVER, TestCatalog, World, product, sku, skus, told};
 
