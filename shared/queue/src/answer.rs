@@ -87,7 +87,9 @@ async fn quarantine<Q: Queue>(ctx: &Answering<'_, Q>, batch: &Batch, outcomes: &
         .iter()
         .zip(&*outcomes)
         .enumerate()
-        .filter_map(|(position, (record, outcome))| Some((position, quarantine_entry(record, outcome)?)))
+        .filter_map(|(position, (record, outcome))| {
+            Some((position, quarantine_entry(&ctx.queues.source, record, outcome)?))
+        })
         .unzip();
     if messages.is_empty() {
         return;
@@ -103,13 +105,14 @@ async fn quarantine<Q: Queue>(ctx: &Answering<'_, Q>, batch: &Batch, outcomes: &
 }
 
 /// The message for the quarantine queue, if the outcome asks for one.
-fn quarantine_entry(record: &Record, outcome: &Outcome) -> Option<Outgoing> {
+fn quarantine_entry(source: &QueueUrl, record: &Record, outcome: &Outcome) -> Option<Outgoing> {
     let Outcome::Quarantine { reason, detail, body } = outcome else { return None };
     let kept = record.body.as_deref().filter(|text| *body == Body::Kept && storable(text));
     let mut attributes = vec![
         ("reason", (*reason).to_owned()),
         ("detail", detail.clone()),
         ("originalMessageId", record.message_id.clone()),
+        ("originalQueue", source.0.rsplit('/').next().unwrap_or_default().to_owned()),
         ("receiveCount", record.receive_count.to_string()),
         ("body", if kept.is_some() { "kept" } else { "sha256" }.to_owned()),
     ];

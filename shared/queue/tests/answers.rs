@@ -65,7 +65,10 @@ fn batch(receive_counts: &[u32]) -> Batch {
 }
 
 fn queues() -> Queues {
-    Queues { source: QueueUrl("source".to_owned()), quarantine: QueueUrl("quarantine".to_owned()) }
+    Queues {
+        source: QueueUrl("https://sqs/0/queue".to_owned()),
+        quarantine: QueueUrl("quarantine".to_owned()),
+    }
 }
 
 fn clock() -> ManualClock {
@@ -144,6 +147,7 @@ fn check_quarantined_body(body: Option<&str>, allowed: Body, kept: bool) {
     assert_eq!(entry.body.len() == 64, !kept, "what is not kept is named by its SHA-256");
     assert!(entry.attributes.contains(&("reason", "not_json".to_owned())));
     assert!(entry.attributes.contains(&("originalMessageId", "m0".to_owned())));
+    assert!(entry.attributes.contains(&("originalQueue", "queue".to_owned())));
 }
 
 #[test]

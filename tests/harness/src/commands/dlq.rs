@@ -1,9 +1,10 @@
 //! `dlq`: dead letters and the quarantine: count, look, move back.
 
 use crate::Error;
-use crate::queues::{BATCH_MAX, Outgoing, Queue, Queues, Received};
+use crate::queues::{self, BATCH_MAX, Outgoing, Queue, Queues, Received};
 use crate::stack::Info;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use xtask::cli::DlqAction;
 use xtask::{out, workspace};
@@ -35,9 +36,15 @@ pub async fn run(action: &DlqAction) -> Result<(), Error> {
             Ok(())
         }
         DlqAction::Redrive { from, limit } => {
-            let to = source(&info, from)?;
-            let moved = redrive(&info.sqs(), (info.queue(from)?, info.queue(&to)?), *limit).await?;
-            out::line(&format!("Moved {moved} messages from {from} to {to}."));
+            let usual = source(&info, from)?;
+            let home = |message: &Received| info.queue(home(message, &usual));
+            let moved = redrive(&info.sqs(), info.queue(from)?, *limit, home).await?;
+            for (to, moved) in &moved {
+                out::line(&format!("Moved {moved} messages from {from} to {to}."));
+            }
+            if moved.is_empty() {
+                out::line(&format!("{from} is empty."));
+            }
             Ok(())
         }
     }
@@ -63,7 +70,7 @@ fn is_dead_end(queue: &str) -> bool {
     queue == QUARANTINE || queue.ends_with("-dlq")
 }
 
-/// Where the messages of a dead-letter queue came from; the quarantine holds what the orders queue brought.
+/// Where the messages of a dead-letter queue came from; those of the quarantine say it themselves, or came from `orders`.
 fn source(info: &Info, queue: &str) -> Result<String, Error> {
     info.queue(queue)?;
     let name = if queue == QUARANTINE { Some("orders") } else { queue.strip_suffix("-dlq") };
@@ -73,22 +80,37 @@ fn source(info: &Info, queue: &str) -> Result<String, Error> {
     name.map(str::to_owned).ok_or_else(|| Error::NoSource { queue: queue.to_owned(), known: known() })
 }
 
-/// Receives, sends, then deletes: a message that is interrupted on its way is there twice, never gone.
+/// The name of the queue that a message came from; `usual` for one that does not tell.
+fn home<'a>(message: &'a Received, usual: &'a str) -> &'a str {
+    message.attributes.get("originalQueue").map_or(usual, String::as_str)
+}
+
+/// Receives, sends, then deletes: a message that is interrupted on its way is there twice, never gone. Returns how many
+/// went to each queue.
 ///
 /// # Errors
-/// What the queues return; what was moved until then stays moved.
-pub async fn redrive(queues: &Queues, (from, to): (&Queue, &Queue), limit: u32) -> Result<u32, Error> {
-    let mut moved = 0;
-    while moved < limit {
-        let room = usize::try_from(limit - moved).unwrap_or(BATCH_MAX).min(BATCH_MAX);
-        let messages = queues.receive_up_to(from, room, HIDDEN).await?;
+/// What the queues return, and [`Error::NoSuchQueue`]; what was moved until then stays moved.
+pub async fn redrive<'a>(
+    sqs: &Queues,
+    from: &Queue,
+    limit: u32,
+    home: impl Fn(&Received) -> Result<&'a Queue, Error>,
+) -> Result<BTreeMap<String, u32>, Error> {
+    let mut moved = BTreeMap::new();
+    let mut room = limit;
+    while room > 0 {
+        let at_once = usize::try_from(room).unwrap_or(BATCH_MAX).min(BATCH_MAX);
+        let messages = sqs.receive_up_to(from, at_once, HIDDEN).await?;
         if messages.is_empty() {
             break;
         }
-        let outgoing: Vec<Outgoing> = messages.iter().map(outgoing).collect();
-        queues.send(to, &outgoing).await?;
-        queues.delete(from, &messages).await?;
-        moved += u32::try_from(messages.len()).unwrap_or(0);
+        for message in &messages {
+            let to = home(message)?;
+            sqs.send(to, &[outgoing(message)]).await?;
+            *moved.entry(queues::name(to).to_owned()).or_default() += 1;
+        }
+        sqs.delete(from, &messages).await?;
+        room = room.saturating_sub(u32::try_from(messages.len()).unwrap_or(room));
     }
     Ok(moved)
 }
@@ -127,7 +149,7 @@ fn lines(message: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{described, lines, outgoing};
+    use super::{described, home, lines, outgoing};
     use crate::queues::Received;
 
     fn message() -> Received {
@@ -153,5 +175,12 @@ mod tests {
     fn a_redriven_message_keeps_its_trace_and_loses_its_reason() {
         let sent = outgoing(&message());
         assert_eq!((sent.body.as_str(), sent.traceparent.as_str()), ("{broken", "00-a-b-01"));
+    }
+    #[test]
+    fn a_message_goes_back_to_the_queue_that_it_names() {
+        assert_eq!(home(&message(), "orders"), "orders");
+        let mut change = message();
+        change.attributes.insert("originalQueue".to_owned(), "products".to_owned());
+        assert_eq!(home(&change, "orders"), "products");
     }
 }
