@@ -53,9 +53,12 @@ impl Shop {
         let postgres_url = options.postgres_url.clone().or(Some(shared_postgres().await));
         let stack = Stack::start(StackOptions { postgres_url, ..options }).await.unwrap();
         let nothing = json!({"enabled": false});
-        for invoker in
-            ["event-sources/process-orders", "event-sources/settle-payments", "schedules/reconcile-orders"]
-        {
+        for invoker in [
+            "event-sources/process-orders",
+            "event-sources/settle-payments",
+            "event-sources/refresh-catalog",
+            "schedules/reconcile-orders",
+        ] {
             stack.control("PUT", &format!("/{invoker}"), &nothing).await.unwrap();
         }
         let sql = stack.sql().await.unwrap();
@@ -83,6 +86,11 @@ impl Shop {
         self.enable("event-sources/settle-payments").await;
     }
 
+    /// Lets the products queue invoke the function that refreshes the catalog.
+    pub(crate) async fn let_products_flow(&self) {
+        self.enable("event-sources/refresh-catalog").await;
+    }
+
     /// Lets the clock invoke the reconciler, every second.
     pub(crate) async fn let_the_reconciler_run(&self) {
         self.enable("schedules/reconcile-orders").await;
@@ -92,6 +100,7 @@ impl Shop {
     pub(crate) async fn let_everything_flow(&self) {
         self.let_orders_flow().await;
         self.let_payments_flow().await;
+        self.let_products_flow().await;
         self.let_the_reconciler_run().await;
     }
 

@@ -1,0 +1,105 @@
+//! Follows the shop's catalog: product changes and stock adjustments, into Aurora first, then into the cache.
+//!
+//! Read [`flow`] first; it is the whole story. This file connects it to the real services and to Lambda.
+
+mod decode;
+pub mod flow;
+pub mod report;
+pub mod settings;
+mod verdict;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use backoff::{Clock, Deadline, Random, SystemClock};
+use catalog::{Catalog, RedisSettings};
+use data_api::DataApi;
+use lambda_runtime::Error;
+use order_store::Aurora;
+use queue::{Batch, Queues, Sqs};
+
+use crate::flow::{Doors, process};
+use crate::report::Line;
+pub use settings::Settings;
+
+type RealDoors =
+    Doors<Aurora<SystemClock>, Catalog<DataApi<SystemClock>, SystemClock>, Sqs<SystemClock>, SystemClock>;
+
+/// The function behind its clients: built once per instance, cheap to clone, one batch after the other or several
+/// at once.
+#[derive(Debug, Clone)]
+pub struct Handler {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    doors: RealDoors,
+    data_api: DataApi<SystemClock>,
+    timeout: Duration,
+    started: AtomicBool,
+}
+
+impl Handler {
+    /// Builds the clients and opens their connections, so that the first change waits for none of it.
+    ///
+    /// A service that does not answer is no reason to fail: the batch will find out, and hand its records back.
+    ///
+    /// # Errors
+    /// Settings that no service could be reached with.
+    pub async fn connect(settings: Settings) -> Result<Self, Error> {
+        let clock = SystemClock;
+        let random = Random::from_entropy();
+        let shared = data_api::sdk_config().await?;
+        let data_api = DataApi::new(data_api::client(&shared), settings.database, clock, random.clone());
+        let redis = RedisSettings::parse(settings.redis_url.expose())?;
+        let doors = Doors {
+            store: Aurora::new(data_api.clone()),
+            catalog: Catalog::new(data_api.clone(), redis, clock, random.below(u64::MAX)),
+            queue: Sqs::new(queue::client(&shared), clock, random.clone()),
+            clock,
+            random,
+            queues: Queues { source: settings.products, quarantine: settings.quarantine },
+        };
+        warm_up(&doors, &data_api).await;
+        let started = AtomicBool::new(false);
+        Ok(Self { shared: Arc::new(Shared { doors, data_api, timeout: settings.timeout, started }) })
+    }
+
+    /// Answers one event. `deadline_ms` is the invocation's, Unix milliseconds, as the runtime announces it.
+    ///
+    /// # Errors
+    /// Only when the event is no batch of queue records: failing as a whole is then the one answer that loses nothing.
+    pub async fn handle(&self, event: SqsEvent, deadline_ms: u64) -> Result<SqsBatchResponse, Error> {
+        let Shared { doors, data_api, timeout, started } = &*self.shared;
+        let clock = doors.clock;
+        let (began, calls_before) = (clock.monotonic(), data_api.calls());
+        let deadline = Deadline::from_lambda(&clock, deadline_ms, *timeout);
+        let batch = Batch::from_event(event)?;
+        // Boxed, so that the flow's state is not copied with every future that holds it.
+        let (response, report) = Box::pin(process(doors, &batch, deadline)).await;
+        telemetry::emit_line(&Line {
+            report,
+            now_ms: clock.now_ms(),
+            duration: clock.monotonic().saturating_sub(began),
+            data_api_calls: data_api.calls().saturating_sub(calls_before),
+            cold_start: !started.swap(true, Ordering::Relaxed),
+        });
+        Ok(response)
+    }
+}
+
+/// Opens the connections at once. The queues need none in a batch that goes well.
+async fn warm_up(doors: &RealDoors, data_api: &DataApi<SystemClock>) {
+    let (database, redis) = tokio::join!(data_api.warm_up(), doors.catalog.warm_up());
+    if let Err(error) = database {
+        tracing::warn!(error.message = %error, "the database did not answer during init; the first batch will ask again");
+    }
+    if !redis {
+        tracing::warn!(
+            "Redis did not answer during init; products are written to the database alone until it does"
+        );
+    }
+}
