@@ -7,6 +7,7 @@ import type { Construct } from 'constructs';
 import { MigrateSchema } from './functions/migrate-schema.ts';
 import { ProcessOrders } from './functions/process-orders.ts';
 import { ReconcileOrders } from './functions/reconcile-orders.ts';
+import { RefreshCatalog } from './functions/refresh-catalog.ts';
 import { SettlePayments } from './functions/settle-payments.ts';
 import { named } from './names.ts';
 import type { Surroundings } from './orderflow-function.ts';
@@ -24,6 +25,7 @@ export class ProcessingStack extends Stack {
       new ProcessOrders(this, surroundings),
       new SettlePayments(this, surroundings),
       new ReconcileOrders(this, surroundings),
+      new RefreshCatalog(this, surroundings),
     ];
     migrate.before(...others);
 

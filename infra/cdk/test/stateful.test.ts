@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { resources } from '../lib/rules/model.ts';
+import { readSettings } from '../lib/settings.ts';
 import { changedSettings, stage, synthesize } from './support.ts';
 
 const dev = Template.fromStack(stage('dev').built.stateful);
@@ -102,7 +103,7 @@ describe('the network', () => {
     const inVpc = functions.filter(({ properties }) => properties.VpcConfig !== undefined);
     const withRedis = functions.filter(({ properties }) => properties.Environment?.Variables.ORDERFLOW_REDIS_URL);
     assert.deepEqual(inVpc, withRedis);
-    assert.equal(inVpc.length, 3);
+    assert.equal(inVpc.length, 4);
   });
 });
 
@@ -113,6 +114,6 @@ describe('the queues', () => {
   });
 
   test('all of the settings are there', () => {
-    dev.resourceCountIs('AWS::SQS::Queue', 7);
+    dev.resourceCountIs('AWS::SQS::Queue', readSettings('dev').section('queues').keys().length);
   });
 });

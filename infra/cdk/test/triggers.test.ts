@@ -12,7 +12,8 @@ for (const name of DEPLOYED_STAGES) {
     const processing = Template.fromStack(built.processing);
     const settings = readSettings(name).section('functions');
 
-    for (const [lambda, queue] of [['process-orders', 'Orders'], ['settle-payments', 'Payments']] as const) {
+    const invoked = [['process-orders', 'Orders'], ['settle-payments', 'Payments'], ['refresh-catalog', 'Products']] as const;
+    for (const [lambda, queue] of invoked) {
       test(`the queue invokes ${lambda}`, () => {
         const source = settings.section(lambda).section('event_source');
         processing.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
@@ -45,7 +46,7 @@ for (const name of DEPLOYED_STAGES) {
       assert.equal(migration.length, 1);
       const [id, trigger] = migration[0]!;
       assert.equal(trigger.Properties.InvocationType, 'RequestResponse');
-      for (const other of ['process-orders', 'settle-payments', 'reconcile-orders']) {
+      for (const other of ['process-orders', 'settle-payments', 'reconcile-orders', 'refresh-catalog']) {
         assert.ok(functionOf(templates, other).DependsOn.includes(id), `${other} waits for ${id}`);
       }
     });

@@ -1,6 +1,6 @@
 // The VPC: there because of Redis, with the fewest parts that cost money.
 //
-// - ElastiCache lives in a VPC, so whoever uses Redis is in it: process-orders, settle-payments, reconcile-orders.
+// - ElastiCache lives in a VPC, so whoever uses Redis is in it: every function but migrate-schema.
 // - settle-payments and reconcile-orders also call the payment provider, whose API has IPv4 addresses: a NAT gateway
 //   (33 USD a month each). Egress-only IPv6 would be free and would not reach it.
 // - Where there is NAT, interface endpoints for SQS and the Data API add 29 USD a month (2 services × 2 zones) and save
