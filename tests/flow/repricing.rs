@@ -152,10 +152,10 @@ async fn a_change_that_redis_misses_is_no_error_and_an_order_heals_the_cache() {
         assert_eq!(cached(&shop, CURRY).await.as_ref(), Some(&old));
         let (new, mut turn) = (format!("{version} {} EUR 1", price(version)), 0);
         shop.wait_for("a cache that was contradicted", async |shop| {
-            let name = format!("heal-{version}-{turn}");
+            let id = format!("heal-{version}-{turn}");
             turn += 1;
-            assert_eq!(shop.batch(&orders(&name, version)).await.failed, [""; 0]);
-            assert_eq!(shop.ends_of(&name).await, ["accepted"], "at once, though the cache is stale");
+            assert_eq!(shop.batch(&[order_at(&id, CURRY, 1, price(version))]).await.failed, [""; 0]);
+            assert_eq!(shop.end_of(&id).await, "accepted", "at once, though the cache is stale");
             cached(shop, CURRY).await.as_ref() == Some(&new)
         })
         .await;
