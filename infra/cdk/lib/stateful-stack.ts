@@ -65,13 +65,14 @@ export class StatefulStack extends Stack implements Stateful {
     this.cacheAddress = cache.group.attrPrimaryEndPointAddress;
     this.cachePort = cache.group.attrPrimaryEndPointPort;
     this.providerKey = this.createProviderKey(settings, key);
-    // The shop sends its orders there.
+    // The shop sends its orders and its product changes there.
     new CfnOutput(this, 'OrdersQueueUrl', { value: created.get('orders')!.queueUrl });
+    new CfnOutput(this, 'ProductsQueueUrl', { value: created.get('products')!.queueUrl });
   }
 
   /**
-   * The provider's key comes from a person, never from code: the generated value is a place holder that the provider
-   * refuses. `infra/runbooks/first-deploy.md` says when to put the real one.
+   * The provider's key comes from a person, never from code: the generated value is a place holder, with which the
+   * functions that pay do not start. `infra/runbooks/first-deploy.md` says when to put the real one.
    */
   private createProviderKey(settings: Section, key: kms.IKey): secretsmanager.Secret {
     return new secretsmanager.Secret(this, 'ProviderKey', {

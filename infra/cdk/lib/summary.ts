@@ -1,6 +1,6 @@
 // A template as a page to read: per resource its type, its name, and the properties that decide how it behaves.
 //
-// The committed page, test/snapshot.txt, shows in a review what a change deploys. Ids with hashes are shortened, so that
+// The committed pages, test/snapshots/dev.txt and prod.txt, show in a review what a change deploys. Ids with hashes are shortened, so that
 // it changes only when the stack does.
 
 import { settingName, target, type Resource, type Templates, resources } from './rules/model.ts';

@@ -16,7 +16,7 @@ export const CFN_LINT_SUPPRESSED: readonly Suppressed[] = [
   },
 ];
 
-const OURS = /Function\.(migrateschema|processorders|settlepayments|reconcileorders|DatabaseUsers)Function/;
+const OURS = /Function\.(migrateschema|processorders|settlepayments|reconcileorders|refreshcatalog|DatabaseUsers)Function/;
 const TRIGGER = /Function\.AWSCDKTriggerCustomResourceProvider/;
 
 export const CHECKOV_SUPPRESSED: readonly Suppressed[] = [

@@ -191,11 +191,12 @@ impl Settings {
     pub fn with_provider_rate(mut self, rate_per_s: u64) -> Self {
         self.provider.rate_per_s = rate_per_s;
         self.provider.global_rate_per_s = rate_per_s.saturating_mul(4);
-        let used_per_s = rate_per_s.saturating_mul(self.provider.used_percent) / 100;
+        let permit_ms = rate_per_s
+            .saturating_mul(self.provider.used_percent)
+            .saturating_mul(self.provider.settled_batch_ms);
         for function in self.functions.values_mut().filter(|function| function.calls_provider()) {
             if let Some(source) = &mut function.event_source {
-                let busy =
-                    (used_per_s * self.provider.settled_batch_ms).div_ceil(1_000 * source.batch_size.max(1));
+                let busy = permit_ms.div_ceil(100 * 1_000 * source.batch_size.max(1));
                 source.maximum_concurrency = source.maximum_concurrency.min(busy.max(2));
             }
         }

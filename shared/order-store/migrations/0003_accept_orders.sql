@@ -53,6 +53,7 @@ DECLARE
   entry      record;    -- One element of the batch.
   wanted     record;    -- The same, decoded.
   skus       text[];    -- Every SKU of the batch that is a product, in SKU order; the arrays below run parallel.
+  locked     text[];    -- Those of them whose stock is locked.
   prices     bigint[];
   currencies text[];
   actives    boolean[];
@@ -66,15 +67,17 @@ BEGIN
   -- A path, not a cast: it finds SKUs in an element of any shape and never fails.
   SELECT array_agg(DISTINCT found.sku #>> '{}') INTO skus
   FROM jsonb_path_query(batch, '$[*].items[*].sku') AS found(sku);
-  PERFORM FROM stock WHERE stock.sku = ANY (skus) ORDER BY stock.sku FOR NO KEY UPDATE;
+  SELECT array_agg(held.sku) INTO locked FROM (
+    SELECT stock.sku FROM stock WHERE stock.sku = ANY (skus) ORDER BY stock.sku FOR NO KEY UPDATE) AS held;
 
-  -- A new statement, so a new snapshot: it sees all that was committed while the locks were waited for.
+  -- A new statement, so a new snapshot: it sees all that was committed while the locks were waited for. A row that was
+  -- made meanwhile is not locked, so it counts as if this batch had come first.
   decided_at = clock_timestamp();
   SELECT array_agg(products.sku ORDER BY products.sku), array_agg(price_minor ORDER BY products.sku),
          array_agg(currency ORDER BY products.sku), array_agg(active ORDER BY products.sku),
          array_agg(coalesce(available, 0) ORDER BY products.sku)
   INTO skus, prices, currencies, actives, on_shelf
-  FROM products LEFT JOIN stock USING (sku)
+  FROM products LEFT JOIN stock ON stock.sku = products.sku AND stock.sku = ANY (locked)
   WHERE products.sku = ANY (skus);
   remaining = on_shelf;
 

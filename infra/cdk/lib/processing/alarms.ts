@@ -69,7 +69,7 @@ export class Alarms extends Construct {
         above: 0,
       });
     }
-    for (const [name, setting] of [['orders', 'queue_age_s'], ['payments', 'payment_age_s']] as const) {
+    for (const [name, setting] of [['orders', 'queue_age_s'], ['products', 'queue_age_s'], ['payments', 'payment_age_s']] as const) {
       this.watch({
         name: `${name}-late`,
         runbook: 'queue-is-late',
@@ -82,7 +82,7 @@ export class Alarms extends Construct {
     this.watch({
       name: 'quarantine-grows',
       runbook: 'quarantine-grows',
-      says: 'many messages can never be orders',
+      says: 'many messages can never be orders or changes',
       metric: queues.get('quarantine')!.metricNumberOfMessagesSent({ period: Duration.hours(1), statistic: 'Sum' }),
       above: limits.number('quarantined_per_hour'),
     });

@@ -34,7 +34,7 @@ function queueWidgets({ stateful }: AlarmsProps): cloudwatch.GraphWidget[] {
   const at = { period: MINUTE, statistic: 'Maximum' };
   const waiting = queues.map(([label, queue]) => queue.metricApproximateNumberOfMessagesVisible({ ...at, label }));
   const age = queues
-    .filter(([name]) => name === 'orders' || name === 'payments')
+    .filter(([name]) => ['orders', 'products', 'payments'].includes(name))
     .map(([label, queue]) => queue.metricApproximateAgeOfOldestMessage({ ...at, label }));
   return [graph('Messages that wait', waiting), graph('Age of the oldest message, seconds', age)];
 }

@@ -126,7 +126,7 @@ pub(crate) fn settings_json() -> Value {
         "database": {"name": "x", "statement_timeout_ms": number(1), "lock_timeout_ms": number(1)},
         "provider": {
             "rate_per_s": number(1_000), "global_rate_per_s": number(4_000), "burst": number(0),
-            "used_percent": number(90), "attempt_timeout_ms": number(500), "look_up_timeout_ms": number(200),
+            "used_percent": number(90), "settled_batch_ms": number(1_200), "attempt_timeout_ms": number(500), "look_up_timeout_ms": number(200),
             "connect_timeout_ms": number(100), "attempt_floor_ms": number(100), "reserve_ms": number(100),
         },
         "reconcile": {"unknown_quarantine_s": number(3), "compare_lag_s": number(2)},

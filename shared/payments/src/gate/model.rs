@@ -291,7 +291,7 @@ fn fewer_faults_than_successes_old_faults_and_what_is_no_fault_open_nothing() {
     world.report(Endpoint::Authorize, Verdict::Success, 11);
     assert_eq!(world.report(Endpoint::Authorize, Verdict::ProviderFault, 10), CLOSED);
     world.wait(10 * SECOND);
-    assert_eq!(world.report(Endpoint::Authorize, Verdict::ProviderFault, 10), CLOSED, "the others are over");
+    assert_eq!(world.report(Endpoint::Authorize, Verdict::ProviderFault, 9), CLOSED, "the others are over");
     world.wait(10 * SECOND);
     let throttled = [
         Throttle::GlobalRate,

@@ -82,6 +82,8 @@ local group = unpacked(all.breakers[breaker]) or {
   second = 0, ok = 0, bad = 0, faults = 0, past = '', past_ok = 0, past_bad = 0,
   sent = zeros(QUARTERS), sent_end = 0, epoch = 0, unreported = 0, unreported_before = 0,
 }
+-- One that was written before faults in a row were counted.
+group.faults = group.faults or 0
 all.touched = now
 local second = floor(now / SECOND)
 if second > group.second then
