@@ -5,12 +5,11 @@
 use std::time::Duration;
 
 use catalog::{Counts, Lookup};
-use jiff::Timestamp;
 use order_store::{Accepted, Verdict};
 use queue::{Outcome, Record};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
-use telemetry::fields;
+use telemetry::{fields, rfc3339};
 
 /// What one batch did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -120,10 +119,4 @@ impl Serialize for Line {
         line.serialize_entry("cold_start", &self.cold_start)?;
         line.end()
     }
-}
-
-/// The time as every other line of the log writes it; the epoch for what no calendar reaches.
-fn rfc3339(unix_ms: u64) -> String {
-    let timestamp = i64::try_from(unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    timestamp.unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }

@@ -4,10 +4,9 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
-use telemetry::fields;
+use telemetry::{fields, rfc3339};
 
 /// What one run did, duty by duty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -177,12 +176,6 @@ impl Serialize for Line<'_> {
         line.serialize_entry("cold_start", &self.cold_start)?;
         line.end()
     }
-}
-
-/// The time as every other line of the log writes it; the epoch for what no calendar reaches.
-fn rfc3339(unix_ms: u64) -> String {
-    let timestamp = i64::try_from(unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    timestamp.unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
 #[cfg(test)]

@@ -5,13 +5,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use order_store::{Moved, Step};
 use payments::Counts;
 use queue::Outcome;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
-use telemetry::fields;
+use telemetry::{fields, rfc3339};
 
 /// What one batch did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -144,10 +143,4 @@ impl Serialize for Line {
 
 fn by_name(counts: &[(&'static str, u32)]) -> BTreeMap<&'static str, u32> {
     counts.iter().copied().collect()
-}
-
-/// The time as every other line of the log writes it; the epoch for what no calendar reaches.
-fn rfc3339(unix_ms: u64) -> String {
-    let timestamp = i64::try_from(unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    timestamp.unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }

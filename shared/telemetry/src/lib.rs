@@ -15,7 +15,9 @@ mod counter;
 mod emit;
 mod line;
 mod subscriber;
+mod time;
 
 pub use counter::Counter;
 pub use emit::{LOST_LINES, emit_line};
 pub use subscriber::{init, set_level};
+pub use time::rfc3339;
