@@ -1,7 +1,5 @@
 //! The environment of `reconcile-orders`, read once: the only place in this function that reads it.
 
-use std::num::{NonZeroU32, ParseIntError};
-use std::str::FromStr;
 use std::time::Duration;
 
 use data_api::Target;
@@ -68,8 +66,8 @@ impl Settings {
         let payments = variables.url("ORDERFLOW_PAYMENTS_QUEUE_URL");
         let order_events = variables.url("ORDERFLOW_ORDER_EVENTS_QUEUE_URL");
         let provider = provider(&mut variables);
-        let unknown_quarantine = seconds(&mut variables, "ORDERFLOW_UNKNOWN_QUARANTINE_S");
-        let compare_lag = seconds(&mut variables, "ORDERFLOW_COMPARE_LAG_S");
+        let unknown_quarantine = variables.seconds("ORDERFLOW_UNKNOWN_QUARANTINE_S");
+        let compare_lag = variables.seconds("ORDERFLOW_COMPARE_LAG_S");
         let timeout = variables.millis("ORDERFLOW_TIMEOUT_MS");
         variables.finish()?;
         Ok(Self {
@@ -90,31 +88,10 @@ fn provider(variables: &mut Variables) -> Provider {
         stage: variables.required("ORDERFLOW_STAGE"),
         url: variables.url("ORDERFLOW_PROVIDER_URL"),
         key: Secret::new(variables.required("ORDERFLOW_PROVIDER_KEY")),
-        rate_per_s: positive(variables, "ORDERFLOW_PROVIDER_RATE_PER_S"),
-        global_rate_per_s: positive(variables, "ORDERFLOW_PROVIDER_GLOBAL_RATE_PER_S"),
-        instances_max: positive(variables, "ORDERFLOW_INSTANCES_MAX"),
+        rate_per_s: variables.positive("ORDERFLOW_PROVIDER_RATE_PER_S").get(),
+        global_rate_per_s: variables.positive("ORDERFLOW_PROVIDER_GLOBAL_RATE_PER_S").get(),
+        instances_max: variables.positive("ORDERFLOW_INSTANCES_MAX").get(),
     }
-}
-
-/// A number above 0: a quarantine of nothing would give up what is merely slow.
-#[derive(Default)]
-struct Positive(u32);
-
-impl FromStr for Positive {
-    type Err = ParseIntError;
-
-    fn from_str(text: &str) -> Result<Self, ParseIntError> {
-        text.parse::<NonZeroU32>().map(|number| Self(number.get()))
-    }
-}
-
-fn positive(variables: &mut Variables, name: &str) -> u32 {
-    let Positive(number) = variables.required_parsed(name, "a whole number from 1 to 4294967295");
-    number
-}
-
-fn seconds(variables: &mut Variables, name: &str) -> Duration {
-    Duration::from_secs(positive(variables, name).into())
 }
 
 #[cfg(test)]

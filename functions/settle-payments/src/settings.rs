@@ -1,7 +1,5 @@
 //! The environment of `settle-payments`, read once: the only place in this function that reads it.
 
-use std::num::{NonZeroU32, ParseIntError};
-use std::str::FromStr;
 use std::time::Duration;
 
 use data_api::Target;
@@ -61,9 +59,9 @@ impl Settings {
         let quarantine = variables.url("ORDERFLOW_QUARANTINE_QUEUE_URL");
         let provider_url = variables.url("ORDERFLOW_PROVIDER_URL");
         let provider_key = Secret::new(variables.required("ORDERFLOW_PROVIDER_KEY"));
-        let provider_rate_per_s = positive(&mut variables, "ORDERFLOW_PROVIDER_RATE_PER_S");
-        let provider_global_rate_per_s = positive(&mut variables, "ORDERFLOW_PROVIDER_GLOBAL_RATE_PER_S");
-        let instances_max = positive(&mut variables, "ORDERFLOW_INSTANCES_MAX");
+        let provider_rate_per_s = variables.positive("ORDERFLOW_PROVIDER_RATE_PER_S").get();
+        let provider_global_rate_per_s = variables.positive("ORDERFLOW_PROVIDER_GLOBAL_RATE_PER_S").get();
+        let instances_max = variables.positive("ORDERFLOW_INSTANCES_MAX").get();
         let stage = variables.required("ORDERFLOW_STAGE");
         let timeout = variables.millis("ORDERFLOW_TIMEOUT_MS");
         variables.finish()?;
@@ -81,22 +79,6 @@ impl Settings {
             stage,
             timeout,
         })
-    }
-}
-
-fn positive(variables: &mut Variables, name: &str) -> u32 {
-    variables.required_parsed::<Positive>(name, "a whole number from 1 to 4294967295").0
-}
-
-/// A number that may be divided by.
-#[derive(Default)]
-struct Positive(u32);
-
-impl FromStr for Positive {
-    type Err = ParseIntError;
-
-    fn from_str(text: &str) -> Result<Self, ParseIntError> {
-        text.parse().map(|number: NonZeroU32| Self(number.get()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::Secret;
@@ -44,23 +44,6 @@ impl Variables {
         self.read(name, "any text that is not empty", |text| Some(text.to_owned())).unwrap_or_default()
     }
 
-    /// Any text but an empty one, or nothing.
-    pub fn optional(&mut self, name: &str) -> Option<String> {
-        self.value(name).map(str::to_owned)
-    }
-
-    /// What `T` parses; `must_be` says in a phrase what that is. `T`'s own error is not shown: it may quote the value.
-    pub fn required_parsed<T: FromStr + Default>(&mut self, name: &str, must_be: &str) -> T {
-        self.read(name, must_be, |text| text.parse().ok()).unwrap_or_default()
-    }
-
-    /// What `T` parses, or nothing where the variable is not set. A value that does not parse is a problem, not
-    /// nothing.
-    pub fn optional_parsed<T: FromStr>(&mut self, name: &str, must_be: &str) -> Option<T> {
-        self.value(name)?;
-        self.read(name, must_be, |text| text.parse().ok())
-    }
-
     /// An `http` or `https` URL with a host and without user or password.
     pub fn url(&mut self, name: &str) -> String {
         self.read(name, "a URL such as https://host/path, without user and password", parse::http_url)
@@ -82,6 +65,17 @@ impl Variables {
     /// A number of milliseconds, 1 to 900000: Lambda's longest timeout.
     pub fn millis(&mut self, name: &str) -> Duration {
         self.read(name, "a whole number of milliseconds from 1 to 900000", parse::millis).unwrap_or_default()
+    }
+
+    /// A whole number from 1 to 4294967295: what may be divided by, and waits that are none would not be.
+    pub fn positive(&mut self, name: &str) -> NonZeroU32 {
+        self.read(name, "a whole number from 1 to 4294967295", |text| text.parse().ok())
+            .unwrap_or(NonZeroU32::MIN)
+    }
+
+    /// A whole number of seconds, at least 1.
+    pub fn seconds(&mut self, name: &str) -> Duration {
+        Duration::from_secs(self.positive(name).get().into())
     }
 
     /// Ends the reading.
@@ -146,7 +140,6 @@ fn joined(problems: &[Problem]) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Error, Variables};
-    use std::num::NonZeroU32;
     use std::time::Duration;
 
     const SECRET: &str = "hunter2";
@@ -170,10 +163,8 @@ mod tests {
         assert_eq!(variables.secret_url("REDIS").expose(), "rediss://app:hunter2@cache:6379");
         assert!(variables.arn("CLUSTER").ends_with(":orderflow"));
         assert_eq!(variables.millis("TIMEOUT"), Duration::from_millis(2_500));
-        assert_eq!(variables.required_parsed::<u32>("PARALLEL", "a number"), 4);
-        assert_eq!(variables.optional("DATABASE").as_deref(), Some("orderflow"));
-        assert_eq!(variables.optional("ABSENT"), None);
-        assert_eq!(variables.optional_parsed::<NonZeroU32>("ABSENT", "a number"), None);
+        assert_eq!(variables.positive("PARALLEL").get(), 4);
+        assert_eq!(variables.seconds("PARALLEL"), Duration::from_secs(4));
         assert_eq!(variables.finish(), Ok(()));
     }
 
@@ -183,14 +174,14 @@ mod tests {
         variables.required("DATABASE");
         variables.url("QUEUE");
         variables.millis("TIMEOUT");
-        assert_eq!(variables.optional_parsed::<NonZeroU32>("PARALLEL", "a number above 0"), None);
+        variables.positive("PARALLEL");
         let error = variables.finish().unwrap_err();
         assert_eq!(
             error.to_string(),
             "fix the function's environment: DATABASE is not set: it must be any text that is not empty; \
              QUEUE is not set: it must be a URL such as https://host/path, without user and password; \
              TIMEOUT cannot be used: it must be a whole number of milliseconds from 1 to 900000; \
-             PARALLEL cannot be used: it must be a number above 0"
+             PARALLEL cannot be used: it must be a whole number from 1 to 4294967295"
         );
     }
 
@@ -201,7 +192,7 @@ mod tests {
             variables.secret_url("V");
             variables.arn("V");
             variables.millis("V");
-            variables.required_parsed::<u32>("V", "a number");
+            variables.positive("V");
             variables
         };
         (read(), read().finish().unwrap_err())
