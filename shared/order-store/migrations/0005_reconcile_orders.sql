@@ -36,7 +36,8 @@ CREATE TRIGGER reconcile_cursors_guarded BEFORE UPDATE ON reconcile_cursors
 -- next statement
 -- Takes payments whose time has come: parked ones, requests that nobody received, and what was begun and never ended.
 -- Each is leased for five minutes. The last row carries no payment, but how many others are due or will be
--- within a minute (10,000 means that many or more): later ones are the next run's. With payments switched off nothing is due.
+-- within a minute (10,000 means that many or more): later ones are the next run's. With payments switched off nothing is due,
+-- now or soon.
 CREATE FUNCTION take_due_v1(at_most bigint) RETURNS TABLE (order_id text, attempt_no integer, waiting bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off
   SET enable_sort = off SET enable_bitmapscan = off SET jit = off
@@ -59,7 +60,7 @@ BEGIN
   RETURN QUERY
   SELECT CAST(NULL AS text), CAST(NULL AS integer), count(*) -- What was taken is due later now.
   FROM (SELECT FROM payments
-        WHERE payments.status IN ('requested', 'capturing', 'voiding')
+        WHERE payments_enabled() AND payments.status IN ('requested', 'capturing', 'voiding')
           AND payments.next_attempt_at <= moment + interval '1 min'
         ORDER BY payments.next_attempt_at LIMIT 10000) AS soon;
 END

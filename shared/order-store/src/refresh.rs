@@ -109,7 +109,7 @@ pub enum Refreshing {
     Known,
     /// The product has a newer version already.
     Superseded,
-    /// The version, or the event id, was applied with another content. Nothing was changed.
+    /// The version, or the event id, was applied with another content. The first one stands.
     IdReused,
     /// The database cannot hold this change (SQLSTATE class 22 or 23). Nothing was written.
     Refused {

@@ -50,6 +50,29 @@ async fn of_two_concurrent_calls_with_one_change_one_applies_it_and_the_other_kn
     }
 }
 
+/// Its stock comes while the batch waits for other stock: what is not locked could be gone before the order has it.
+#[tokio::test]
+async fn stock_that_appears_while_a_batch_waits_is_not_sold_by_it() {
+    let shop = Shop::open(&[("kit", 5)]).await;
+    shop.refresh(&[product("new", 1, PRICE)]).await;
+    let (observer, other) = (shop.database.master().await, patient(&shop).await);
+    shop.app.batch_execute("BEGIN").await.unwrap();
+    shop.refresh(&[stock("held", "kit", 1)]).await;
+    let batch = [order("o1", &[("kit", 1, PRICE)]), order("o2", &[("new", 1, PRICE)])];
+    let waiting = accept(&other, &batch);
+    let meanwhile = async {
+        until_somebody_waits(&observer).await;
+        refresh(&shop.database.app().await, &[stock("made", "new", 1)]).await.unwrap();
+        shop.app.batch_execute("COMMIT").await.unwrap();
+    };
+    let (answers, ()) = futures_util::join!(waiting, meanwhile);
+    assert_eq!(
+        answers.unwrap(),
+        ["accepted is accepted attempt 1 publish", "rejected out_of_stock is rejected"]
+    );
+    assert_eq!((shop.available("new").await, shop.wrong_stock().await), (1, 0));
+}
+
 /// A repeated event id under two SKUs is the sender's mistake, and no reason to deadlock.
 #[tokio::test]
 async fn the_same_event_ids_under_other_skus_do_not_deadlock() {
