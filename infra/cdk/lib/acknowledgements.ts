@@ -3,7 +3,11 @@
 import { CfnResource, Validations } from 'aws-cdk-lib';
 import type { IConstruct } from 'constructs';
 import type { ProcessingStack } from './processing-stack.ts';
+import { settingsJson } from './settings.ts';
 import type { StatefulStack } from './stateful-stack.ts';
+
+/** Where the stacks are deployed; a finding about an ARN names it. */
+const REGION: string = settingsJson().region;
 
 /** One finding on some constructs. */
 interface Kept {
@@ -42,7 +46,7 @@ export const KEPT: readonly Kept[] = [
       'The rule noWildcards allows exactly these',
   },
   {
-    ids: ['AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ec2:eu-central-1:<AWS::AccountId>:network-interface/*]'],
+    ids: [`AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ec2:${REGION}:<AWS::AccountId>:network-interface/*]`],
     where: /\/Role\/DefaultPolicy$/,
     reason: 'A network interface has no name before Lambda creates it; the function code itself is denied all of it',
   },

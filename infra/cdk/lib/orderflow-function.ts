@@ -88,13 +88,15 @@ export class OrderflowFunction extends Construct {
   /** Messages of the queue that its settings name invoke it. */
   protected invokedByQueue(): void {
     const source = this.own.section('event_source');
-    const pollers = source.has('provisioned_pollers') ? source.section('provisioned_pollers') : undefined;
+    // A 0 turns one of the two modes off in a stage.
+    const section = source.has('provisioned_pollers') ? source.section('provisioned_pollers') : undefined;
+    const pollers = section && section.number('maximum') > 0 ? section : undefined;
     this.lambda.addEventSource(
       new sources.SqsEventSource(this.queue(source.text('queue')), {
         batchSize: source.number('batch_size'),
         maxBatchingWindow: Duration.seconds(source.number('maximum_batching_window_s')),
         reportBatchItemFailures: source.flag('report_batch_item_failures'),
-        maxConcurrency: source.optionalNumber('maximum_concurrency'),
+        maxConcurrency: source.optionalNumber('maximum_concurrency') || undefined,
         ...(pollers && {
           provisionedPollerConfig: {
             minimumPollers: pollers.number('minimum'),

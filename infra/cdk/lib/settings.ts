@@ -129,7 +129,7 @@ export function providerInstancesMax(settings: Section): number {
 /** The most instances of a function at a time, by its event source or as reserved. */
 export function concurrency(settings: Section): number {
   const source = settings.has('event_source') ? settings.section('event_source') : undefined;
-  const limit = source?.optionalNumber('maximum_concurrency') ?? settings.optionalNumber('reserved_concurrency');
+  const limit = (source?.optionalNumber('maximum_concurrency') || undefined) ?? settings.optionalNumber('reserved_concurrency');
   if (limit === undefined) {
     throw new Error(
       `infra/settings.json: ${settings.path}.reserved_concurrency: missing; a caller of the provider needs a limit`,

@@ -42,7 +42,7 @@ describe('a planted mistake is found, and named by its setting', () => {
   planted('a second concurrency mode', (t) => (source(t, 'processorders').ProvisionedPollerConfig = { MinimumPollers: 2 }), 'functions.process-orders.event_source: maximum_concurrency and provisioned_pollers exclude each other; remove one');
   planted('no limit at all', (t) => delete source(t, 'settlepayments').ScalingConfig, 'functions.settle-payments.event_source.maximum_concurrency: missing');
   planted('a concurrency of 1', (t) => (source(t, 'settlepayments').ScalingConfig.MaximumConcurrency = 1), 'functions.settle-payments.event_source.maximum_concurrency: 1 is not within 2 to 1000');
-  planted('a single poller', (t) => Object.assign(source(t, 'settlepayments'), { ScalingConfig: undefined, ProvisionedPollerConfig: { MinimumPollers: 1 } }), 'functions.settle-payments.event_source.provisioned_pollers.minimum: 1 is not within 2 to 10000');
+  planted('a single poller', (t) => Object.assign(source(t, 'settlepayments'), { ScalingConfig: undefined, ProvisionedPollerConfig: { MinimumPollers: 1 } }), 'functions.settle-payments.event_source.provisioned_pollers.minimum: 1 is not within 2 to 200');
   planted('a batch of 11 without a window', (t) => (source(t, 'processorders').BatchSize = 11), 'functions.process-orders.event_source.batch_size: 11 needs a maximum_batching_window_s of at least 1');
   planted('a visibility of five timeouts', (t) => (queueNamed(t, 'orders').VisibilityTimeout = 50), 'queues.orders.visibility_timeout_s: 50 is less than 60');
   planted('a timeout that its queue does not outlast', (t) => (lambda(t, 'settle-payments').Timeout = 31), 'queues.payments.visibility_timeout_s: 180 is less than 186');

@@ -54,18 +54,32 @@ for (const name of DEPLOYED_STAGES) {
 }
 
 describe('the other scaling mode', () => {
-  test('provisioned pollers stand in for the maximum concurrency', () => {
-    const settings = changedSettings((file) => {
-      const source = file.functions['process-orders'].event_source;
-      delete source.maximum_concurrency;
-      source.provisioned_pollers = {
-        minimum: { value: 10, reason: 'a test' },
-        maximum: { value: 40, reason: 'a test' },
-      };
+  for (const off of ['left out', 'zero'] as const) {
+    test(`provisioned pollers stand in for the maximum concurrency, ${off}`, () => {
+      const settings = changedSettings((file) => {
+        const source = file.functions['process-orders'].event_source;
+        source.maximum_concurrency = off === 'zero' ? { value: 0, reason: 'a test' } : undefined;
+        source.provisioned_pollers = {
+          minimum: { value: 10, reason: 'a test' },
+          maximum: { value: 40, reason: 'a test' },
+        };
+      });
+      Template.fromStack(synthesize('prod', settings).built.processing).hasResourceProperties(
+        'AWS::Lambda::EventSourceMapping',
+        { ProvisionedPollerConfig: { MinimumPollers: 10, MaximumPollers: 40 }, ScalingConfig: Match.absent() },
+      );
     });
-    Template.fromStack(synthesize('prod', settings).built.processing).hasResourceProperties(
-      'AWS::Lambda::EventSourceMapping',
-      { ProvisionedPollerConfig: { MinimumPollers: 10, MaximumPollers: 40 }, ScalingConfig: Match.absent() },
+  }
+
+  test('pollers of zero are none', () => {
+    const settings = changedSettings((file) => {
+      const off = { value: 0, reason: 'a test' };
+      file.functions['process-orders'].event_source.provisioned_pollers = { minimum: off, maximum: off };
+    });
+    const sources = Template.fromStack(synthesize('prod', settings).built.processing);
+    assert.deepEqual(
+      sources.findResources('AWS::Lambda::EventSourceMapping', { Properties: { ProvisionedPollerConfig: Match.anyValue() } }),
+      {},
     );
   });
 

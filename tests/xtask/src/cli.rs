@@ -54,7 +54,7 @@ pub enum Command {
     Doctor(Doctor),
     /// Checks infra/cdk without an AWS account: types, assertions, our rules, cdk-nag, cfn-lint, checkov
     ///
-    /// Needs Node.js 20 or newer with npm, and Python 3; everything else is installed inside the checkout.
+    /// Needs Node.js 20.12 or newer with npm, and Python 3; everything else is installed inside the checkout.
     InfraCheck,
     /// Formats every crate
     Fmt,

@@ -7,7 +7,9 @@ const BATCH_SIZE_WITHOUT_WINDOW = 10;
 /** A slow invocation, its retries and the wait between them must end before its messages return. */
 const VISIBILITY_PER_TIMEOUT = 6;
 const MAXIMUM_CONCURRENCY = { least: 2, most: 1_000 };
-const POLLERS = { least: 2, most: 10_000 };
+const MINIMUM_POLLERS = { least: 2, most: 200 };
+/** Lambda takes 10,000; aws-cdk-lib passes on no more than this. */
+const MAXIMUM_POLLERS = { least: 2, most: 2_000 };
 /** What Lambda takes where a template names no number. */
 const DEFAULTS = { batchSize: 10, timeout: 3, visibility: 30, maximumPollers: 200 };
 
@@ -32,12 +34,12 @@ export function scalingWithinLimits(templates: Templates): string[] {
     const path = `functions.${name}.event_source`;
     const limit = properties.ScalingConfig?.MaximumConcurrency ?? MAXIMUM_CONCURRENCY.least;
     const pollers = properties.ProvisionedPollerConfig ?? {};
-    const minimum = pollers.MinimumPollers ?? POLLERS.least;
+    const minimum = pollers.MinimumPollers ?? MINIMUM_POLLERS.least;
     const maximum = pollers.MaximumPollers ?? DEFAULTS.maximumPollers;
     return [
       ...outside(`${path}.maximum_concurrency`, limit, MAXIMUM_CONCURRENCY),
-      ...outside(`${path}.provisioned_pollers.minimum`, minimum, POLLERS),
-      ...outside(`${path}.provisioned_pollers.maximum`, maximum, POLLERS),
+      ...outside(`${path}.provisioned_pollers.minimum`, minimum, MINIMUM_POLLERS),
+      ...outside(`${path}.provisioned_pollers.maximum`, maximum, MAXIMUM_POLLERS),
       ...(minimum > maximum ? [`${path}.provisioned_pollers.minimum: ${minimum} is above the maximum, ${maximum}`] : []),
     ];
   });

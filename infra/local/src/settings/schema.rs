@@ -125,11 +125,11 @@ fn pollers_are_known() {
     let path = "/functions/process-orders/event_source/provisioned_pollers";
     let pollers =
         |minimum, maximum| json!({ "minimum": number("prod", minimum), "maximum": number("prod", maximum) });
-    accepted(path, pollers(2, 10_000));
+    accepted(path, pollers(2, 2_000));
     accepted(path, pollers(0, 0));
     refused(path, pollers(1, 20));
     refused(path, pollers(201, 300));
-    refused(path, pollers(2, 10_001));
+    refused(path, pollers(2, 2_001));
     refused(path, json!({ "minimum": number("prod", 2) }));
 }
 

@@ -23,8 +23,8 @@ const POSTGRES: Version = Version::of(15, 0);
 const REDIS: Version = Version::of(6, 2);
 /// The least C library that the wheels of both servers run on.
 const WHEELS_GLIBC: Version = Version::of(2, 28);
-/// The least Node.js that the AWS CDK runs on.
-const NODE: Version = Version::of(20, 0);
+/// The least Node.js that `infra/cdk/package.json` takes.
+const NODE: Version = Version::of(20, 12);
 /// What a first build of the programs and the tests takes.
 const FIRST_BUILD_MB: u64 = 7_000;
 /// What later builds and the data of a running stack take.
@@ -249,7 +249,7 @@ mod tests {
             watch_port: true,
             free_mb: Some(20_000),
             built: false,
-            node: Some(Version::of(20, 0)),
+            node: Some(Version::of(20, 12)),
             npm: true,
         }
     }

@@ -8,6 +8,8 @@ use crate::doctor::stage::{EventSource, Stage};
 const BATCH_SIZE_WITHOUT_WINDOW: u64 = 10;
 /// Below this AWS advises against reserving concurrency for a function that a queue invokes: it is throttled at once.
 const RESERVED_MIN: u64 = 5;
+/// More pollers than these `aws-cdk-lib` does not pass on, though Lambda takes 10,000.
+const POLLERS_MAX: u64 = 2_000;
 /// Who allows the limits below.
 const LAMBDA: &str = "an SQS event source of Lambda";
 
@@ -57,7 +59,7 @@ pub fn one_way_to_scale(stage: &Stage) -> Vec<Finding> {
             (None, Some((least, most))) => {
                 let mut findings: Vec<Finding> = [
                     within(format!("{pollers}.minimum"), least, 2..=200, LAMBDA),
-                    within(format!("{pollers}.maximum"), most, 2..=10_000, LAMBDA),
+                    within(format!("{pollers}.maximum"), most, 2..=POLLERS_MAX, "aws-cdk-lib"),
                 ]
                 .into_iter()
                 .flatten()
@@ -164,10 +166,10 @@ mod tests {
             one_way_to_scale(&stage).into_iter().map(|f| f.place).collect::<Vec<_>>()
         };
         let path = |end: &str| format!("functions.process-orders.event_source.provisioned_pollers.{end}");
-        assert!(places(2, 10_000).is_empty());
+        assert!(places(2, 2_000).is_empty());
         assert_eq!(places(1, 20), [path("minimum")]);
         assert_eq!(places(201, 300), [path("minimum")]);
-        assert_eq!(places(2, 10_001), [path("maximum")]);
+        assert_eq!(places(2, 2_001), [path("maximum")]);
         assert_eq!(places(30, 20), [path("minimum")]);
     }
 
