@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::refreshing::product;
 use crate::shop::{CURRY, LONG_LIMIT, Shop, order, order_with_card, payment_request, record};
 
 /// What must never come out, each put where a careless shop might put it.
@@ -108,12 +109,16 @@ async fn canaries_are_found_nowhere_when_orders_are_paid_declined_and_doubted() 
         .replace("\"attemptNo\":1", "\"attemptNo\":1,\"note\":\"tok_canary_secret\"");
     shop.invoke_function("settle-payments", vec![record(0, Some(&request)), record(1, Some(CANARIES[0]))])
         .await;
+    let changed = product(CURRY, 2, 2_490).replacen("\"data\":{", "\"data\":{\"note\":\"Canary Bird\",", 1);
+    assert!(changed.contains(CANARIES[1]));
+    shop.invoke_function("refresh-catalog", vec![record(0, Some(&changed)), record(1, Some(CANARIES[4]))])
+        .await;
     shop.wait_up_to(LONG_LIMIT, "paid and declined orders", async |shop| {
         shop.confirmed().await == 2
             && shop.orders().await.get("poor").is_some_and(|end| end.contains("declined"))
     })
     .await;
-    for function in ["process-orders", "settle-payments", "reconcile-orders"] {
+    for function in ["process-orders", "settle-payments", "reconcile-orders", "refresh-catalog"] {
         let log = shop.stack.log_dir.join(format!("{function}.log"));
         // Its first run may not be over yet.
         let written = async |_: &Shop| fs::read_to_string(&log).is_ok_and(|text| !text.is_empty());
