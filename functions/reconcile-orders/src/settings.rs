@@ -40,7 +40,7 @@ pub struct Provider {
     pub rate_per_s: u32,
     /// What it allows in all, in calls a second.
     pub global_rate_per_s: u32,
-    /// Instances, of all functions, that may send at once: each takes this share of the rate when Redis is away.
+    /// Into how many parts the rates are divided: without Redis this instance keeps to one.
     pub instances_max: u32,
 }
 

@@ -27,7 +27,7 @@ pub struct Settings {
     pub provider_rate_per_s: u32,
     /// Calls a second that the provider allows on all endpoints together.
     pub provider_global_rate_per_s: u32,
-    /// The most instances that may send to the provider at once: without Redis each has its share of the rates.
+    /// Into how many parts the rates are divided: without Redis this instance keeps to one.
     pub instances_max: u32,
     /// Part of every idempotency key, so that stages can share an account of the provider.
     pub stage: String,

@@ -45,7 +45,7 @@ function lookUp(stateful: Stateful, settings: Section, own: Section, reference: 
     case 'provider':
       if (name === 'url') return provider.text('url');
       if (name === 'key') return dynamicReference(stateful.providerKey.secretArn, 'key');
-      if (name === 'instances_max') return String(providerInstancesMax(settings));
+      if (name === 'instances_max') return String(providerInstancesMax(settings, own));
       return String(provider.number(name));
     default:
       return undefined;

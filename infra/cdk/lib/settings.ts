@@ -119,11 +119,18 @@ export function readSettings(stage: string, json: Json = settingsJson()): Sectio
   return new Section(json, '', known);
 }
 
-/** What the provider may see of us at once: the sum of the callers' concurrency, as local-cloud computes it too. */
-export function providerInstancesMax(settings: Section): number {
+/**
+ * Into how many parts the provider's quota is divided for this function: each of its instances may use one without asking
+ * the others. Those that queues invoke have a part each; all that the clock invokes have one together. local-cloud
+ * computes it too.
+ */
+export function providerInstancesMax(settings: Section, own: Section): number {
   const functions = settings.section('functions');
-  const callers = functions.keys().filter((name) => callsProvider(functions.section(name)));
-  return callers.reduce((sum, name) => sum + concurrency(functions.section(name)), 0);
+  const callers = functions.keys().map((name) => functions.section(name)).filter(callsProvider);
+  const sum = (queued: boolean) =>
+    callers.filter((caller) => caller.has('event_source') === queued).reduce((total, caller) => total + concurrency(caller), 0);
+  const parts = sum(true) + Math.min(sum(false), 1);
+  return own.has('event_source') ? parts : parts * Math.max(sum(false), 1);
 }
 
 /** The most instances of a function at a time, by its event source or as reserved. */

@@ -203,12 +203,20 @@ impl Settings {
         self
     }
 
-    /// The most instances of all functions together that may call the payment provider at a time: each of them
-    /// may use this part of the quota without asking the others.
+    /// Into how many parts the provider's quota is divided for this function: each of its instances may use one without
+    /// asking the others. Those that queues invoke, and do the paying, have a part each; all that the clock invokes have
+    /// one together.
     #[must_use]
-    pub fn provider_instances_max(&self) -> u64 {
-        let callers = self.functions.values().filter(|function| function.calls_provider());
-        callers.map(|function| function.concurrency().unwrap_or(self.local.function_instances)).sum()
+    pub fn provider_instances_max(&self, function: &Function) -> u64 {
+        let callers = self.functions.values().filter(|caller| caller.calls_provider());
+        let (queued, timed): (Vec<&Function>, Vec<&Function>) =
+            callers.partition(|caller| caller.event_source.is_some());
+        let sum = |callers: &[&Function]| -> u64 {
+            callers.iter().map(|caller| caller.concurrency().unwrap_or(self.local.function_instances)).sum()
+        };
+        let (queued, timed) = (sum(&queued), sum(&timed));
+        let parts = queued + timed.min(1);
+        if function.event_source.is_some() { parts } else { parts * timed.max(1) }
     }
 }
 
@@ -428,6 +436,17 @@ mod tests {
         assert_eq!(busy(1), (1, 4, 2));
         assert_eq!(busy(100), (100, 400, 11));
         assert_eq!(busy(1_000), (1_000, 4_000, 24), "as the settings say");
+    }
+
+    #[test]
+    fn the_parts_of_the_quota_are_one_quota_together() {
+        let settings = Settings::from_json(&ours(), "local").unwrap().with_provider_rate(100);
+        let parts = |name: &str| settings.provider_instances_max(&settings.functions[name]);
+        assert_eq!(
+            (parts("settle-payments"), parts("reconcile-orders")),
+            (12, 24),
+            "11 and one for the clock's two"
+        );
     }
 
     #[test]

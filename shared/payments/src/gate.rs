@@ -16,11 +16,13 @@ mod breaker;
 mod limits;
 mod local;
 mod memory;
-mod schedule;
 mod script;
+mod window;
 
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod schedule;
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -62,7 +64,7 @@ pub struct GateSettings {
     pub rate_per_s: u32,
     /// The provider's quota over all endpoints, calls a second.
     pub global_rate_per_s: u32,
-    /// How many processes may send to the provider at the same time: the divisor of the local share.
+    /// Into how many parts the quotas are divided: without Redis this process may use one of them.
     pub instances_max: u32,
     /// Where the shared state is.
     pub redis: RedisSettings,
@@ -127,6 +129,9 @@ impl<C: Clock> RedisGate<C> {
 
     async fn ask(&self, ask: Ask, deadline: Deadline) -> Vec<Permit> {
         let most_wait = ask.most_wait.min(RESERVED_MAX).min(deadline.remaining(&self.clock));
+        let Some(most_wait) = self.wait_for_share(ask.endpoint, most_wait).await else {
+            return vec![Permit::Denied { why: Denial::RateLimited, retry_after: most_wait }; ask.wanted];
+        };
         let asked = Ask { wanted: ask.wanted.min(WANTED_MAX), most_wait, ..ask };
         if let Some(left) = self.memory().open_for(self.clock.monotonic(), ask.endpoint) {
             return vec![Permit::Denied { why: Denial::BreakerOpen, retry_after: left }; ask.wanted];
@@ -137,6 +142,18 @@ impl<C: Clock> RedisGate<C> {
         };
         permits.resize(ask.wanted, Permit::Denied { why: Denial::RateLimited, retry_after: RESERVED_MAX });
         permits
+    }
+
+    /// While processes come back to Redis, waits for this process's share before the shared state is asked: what that
+    /// gives is for a moment, and must be used at that moment. Returns what is left of the wait; `None` if it is too short.
+    async fn wait_for_share(&self, endpoint: Endpoint, most_wait: Duration) -> Option<Duration> {
+        if !self.memory().is_mixed() {
+            return Some(most_wait);
+        }
+        let wait = self.local().wait(self.clock.monotonic(), endpoint);
+        let left = most_wait.checked_sub(wait)?;
+        self.clock.sleep(wait).await;
+        Some(left)
     }
 
     /// Asks the shared state; `None` if it does not answer, and this process is on its own.
@@ -175,8 +192,8 @@ impl<C: Clock> RedisGate<C> {
         let mut unused = Vec::new();
         for permit in &mut permits {
             let Permit::Go(Grant { after, probe }) = *permit else { continue };
-            *permit = match self.local().reserve(now, ask.endpoint, ask.most_wait) {
-                Ok(local) => Permit::Go(Grant { after: after.max(local), probe }),
+            *permit = match self.local().reserve(now, ask.endpoint, after) {
+                Ok(_) => Permit::Go(Grant { after, probe }),
                 Err(retry_after) => {
                     unused.push(Report { verdict: Verdict::Neutral, probe, took: Duration::ZERO });
                     Permit::Denied { why: Denial::RateLimited, retry_after }

@@ -108,7 +108,7 @@ impl Known<'_> {
             ["provider", "key"] => Some(PROVIDER_KEY.to_owned()),
             ["provider", "rate_per_s"] => Some(provider.rate_per_s.to_string()),
             ["provider", "global_rate_per_s"] => Some(provider.global_rate_per_s.to_string()),
-            ["provider", "instances_max"] => Some(self.settings.provider_instances_max().to_string()),
+            ["provider", "instances_max"] => Some(self.settings.provider_instances_max(function).to_string()),
             ["reconcile", "unknown_quarantine_s"] => seconds(reconcile.unknown_quarantine),
             ["reconcile", "compare_lag_s"] => seconds(reconcile.compare_lag),
             ["function", "timeout_ms"] => Some(clock::whole_ms(function.timeout).to_string()),

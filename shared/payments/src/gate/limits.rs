@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::Endpoint;
 use crate::gate::GateSettings;
+use crate::gate::window::Share;
 
 /// How much of a missed interval may be made up for: the burst. Little, because jitter needs the rest.
 pub(super) const TOLERANCE: Duration = Duration::from_millis(20);
@@ -49,15 +50,20 @@ impl Limits {
         (self.global_rate_per_s * percent / 100).max(1)
     }
 
-    /// The time between two permits of an endpoint in one process that knows nothing of the others: a whole number of
-    /// permits a second each, so that the sum over all processes and endpoints stays within both quotas. With more
+    /// What one process that knows nothing of the others may send to an endpoint: a whole number of permits in a window
+    /// of a second and its jitter, so that the sum over all processes and endpoints stays within both quotas. With more
     /// processes than permits a second, the sum does so on average only.
-    pub(super) fn local_interval(&self) -> Duration {
-        let endpoints = 5;
-        let quota = self.rate_per_s.min(self.global_rate_per_s / endpoints).max(1);
+    ///
+    /// Of the quota over all endpoints, the two that every order needs may use most.
+    pub(super) fn local_share(&self, endpoint: Endpoint) -> Share {
+        let percent = match endpoint {
+            Endpoint::Authorize | Endpoint::Capture => 35,
+            Endpoint::Cancel | Endpoint::Refund | Endpoint::LookUp => 10,
+        };
+        let quota = self.rate_per_s.min(self.global_rate_per_s * percent / 100).max(1);
         match quota / self.instances_max {
-            0 => interval(quota, self.instances_max),
-            share => interval(share, 1),
+            0 => Share { size: 1, length: interval(quota, self.instances_max) },
+            size => Share { size: u32::try_from(size).unwrap_or(u32::MAX), length: interval(1, 1) },
         }
     }
 }
@@ -67,15 +73,9 @@ fn interval(quota_per_s: u64, parts: u64) -> Duration {
     Duration::from_micros((parts * 10_000_000).div_ceil(quota_per_s * 9))
 }
 
-/// How many permits of this interval fit into a second.
-pub(super) fn per_second(interval: Duration) -> u32 {
-    let per_s = 1_000_000 / interval.as_micros().max(1);
-    u32::try_from(per_s).unwrap_or(u32::MAX).max(1)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Limits, TOLERANCE, per_second};
+    use super::{Limits, Share, TOLERANCE};
     use crate::Endpoint;
     use crate::configured::number;
     use proptest::prelude::{prop_assert, proptest};
@@ -89,9 +89,13 @@ mod tests {
     fn nine_tenths_of_the_quota_are_used() {
         assert_eq!(limits(25, 100, 4).interval(), Duration::from_micros(44_445));
         assert_eq!(limits(1_000, 4_000, 26).interval(), Duration::from_micros(1_112));
-        assert_eq!(limits(25, 100, 4).local_interval(), Duration::from_micros(222_223), "5 a second each");
-        assert_eq!(limits(25, 100, 26).local_interval(), Duration::from_micros(1_444_445));
-        assert_eq!(per_second(Duration::from_micros(222_223)), 4);
+        let share = |instances, endpoint| {
+            let share = limits(25, 100, instances).local_share(endpoint);
+            (share.size, share.length.as_micros())
+        };
+        assert_eq!(share(4, Endpoint::Capture), (6, 1_111_112));
+        assert_eq!(share(4, Endpoint::LookUp), (2, 1_111_112), "a tenth of all, not a quarter");
+        assert_eq!(share(50, Endpoint::Capture), (1, 2_222_223));
         assert_eq!(limits(25, 100, 4).window(Endpoint::Capture), 99);
         assert_eq!(limits(25, 100, 4).window(Endpoint::Authorize), 90);
         assert_eq!(limits(1, 1, 1).window(Endpoint::Refund), 1);
@@ -115,12 +119,15 @@ mod tests {
             let jitter = Duration::from_millis(90);
             let spans = |interval: Duration, permits: u64| interval * u32::try_from(permits).unwrap() - TOLERANCE;
             prop_assert!(spans(limits.interval(), rate) > Duration::from_secs(1) + jitter);
-            let quota = rate.min(rate * factor / 5).max(1);
-            let share = quota / instances;
-            if share > 0 {
-                prop_assert!(spans(limits.local_interval(), share) > Duration::from_secs(1) + jitter);
-                prop_assert!(share * instances <= rate);
+            let shares = Endpoint::ALL.map(|endpoint| limits.local_share(endpoint));
+            for share in shares {
+                prop_assert!(share.length > Duration::from_secs(1) + jitter);
+                prop_assert!(u64::from(share.size) * instances <= rate.max(instances));
             }
+            let per_million_s =
+                |share: &Share| u128::from(share.size) * 1_000_000_000_000 / share.length.as_micros();
+            let sum = shares.iter().map(per_million_s).sum::<u128>() * u128::from(instances);
+            prop_assert!(sum <= u128::from((rate * factor).max(5)) * 1_000_000);
         }
     }
 }

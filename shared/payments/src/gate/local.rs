@@ -1,16 +1,16 @@
 //! The gate of a process that is alone: its share of the limit, its own breaker and a retry budget of one token. Never
 //! the full rate, never a standstill.
 //!
-//! It begins without a burst, at a random moment of its first interval, and not before what the fleet had reserved
-//! when Redis was last seen: those permits are still being used.
+//! It begins without a burst, at a random moment, and not before what the fleet had reserved when Redis was last seen:
+//! those permits are still being used. Later, what it may send in a second it may send at once.
 
 use std::time::Duration;
 
 use backoff::Random;
 
 use super::breaker::{Breaker, Stance};
-use super::limits::{Limits, per_second};
-use super::schedule::Schedule;
+use super::limits::{Limits, RESERVED_MAX};
+use super::window::Window;
 use super::{AHEAD_UNKNOWN, Ask, BREAKERS, ENDPOINTS, breaker_of, index_of};
 use crate::{Denial, Endpoint, Grant, Permit, Report, Verdict};
 
@@ -20,11 +20,17 @@ const TOKEN: u32 = 10;
 /// When to ask again for a token: other calls have to succeed first.
 const TOKEN_WAIT: Duration = Duration::from_secs(1);
 
+/// The fleet has reserved more since this process asked last: about as much as it reserves while a batch is paid.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// A batch goes together: permits that are for so much later than its first are denied. Waiting for them would keep the
+/// paid part of the batch from its next step, and the process from its next batch.
+const TOGETHER: Duration = Duration::from_millis(300);
+
 /// The state of one process. Times are those of its monotonic clock.
 #[derive(Debug)]
 pub(super) struct Local {
-    interval: Duration,
-    schedules: [Schedule; ENDPOINTS],
+    windows: [Window; ENDPOINTS],
     breakers: [Breaker; BREAKERS],
     tokens: u32,
     random: Random,
@@ -33,8 +39,7 @@ pub(super) struct Local {
 impl Local {
     pub(super) fn new(limits: &Limits, random: Random) -> Self {
         Self {
-            interval: limits.local_interval(),
-            schedules: [Schedule::default(); ENDPOINTS],
+            windows: Endpoint::ALL.map(|endpoint| Window::new(limits.local_share(endpoint))),
             breakers: [const { Breaker::new() }; BREAKERS],
             tokens: TOKEN,
             random,
@@ -43,10 +48,11 @@ impl Local {
 
     /// Begins to give permits: not before what is reserved `ahead`, endpoint by endpoint.
     pub(super) fn begin(&mut self, now: Duration, ahead: &[Duration; ENDPOINTS]) {
-        let interval_us = u64::try_from(self.interval.as_micros()).unwrap_or(u64::MAX);
-        for (schedule, ahead) in self.schedules.iter_mut().zip(ahead) {
+        for (window, ahead) in self.windows.iter_mut().zip(ahead) {
+            let interval_us = u64::try_from(window.interval().as_micros()).unwrap_or(u64::MAX);
             let phase = Duration::from_micros(self.random.below(interval_us));
-            schedule.not_before(now.saturating_add(phase.max(*ahead)));
+            let reserved = if ahead.is_zero() { Duration::ZERO } else { *ahead + MARGIN };
+            window.begin(now.saturating_add(phase.max(reserved.min(RESERVED_MAX))));
         }
     }
 
@@ -81,13 +87,19 @@ impl Local {
         (vec![permit], Permit::Denied { why: Denial::BreakerOpen, retry_after: TOKEN_WAIT / 2 })
     }
 
-    /// As many permits as the limit has places, and what the others get.
+    /// As many permits as the limit has places together, and what the others get.
     fn places(&mut self, now: Duration, ask: &Ask) -> (Vec<Permit>, Permit) {
         let mut permits = Vec::with_capacity(ask.wanted);
-        let mut rest = Permit::Denied { why: Denial::RateLimited, retry_after: self.interval };
+        let mut most_wait = ask.most_wait;
+        let mut rest = Permit::Denied { why: Denial::RateLimited, retry_after: TOGETHER };
         while permits.len() < ask.wanted {
-            match self.reserve(now, ask.endpoint, ask.most_wait) {
-                Ok(after) => permits.push(Permit::Go(Grant { after, probe: false })),
+            match self.reserve(now, ask.endpoint, most_wait) {
+                Ok(after) => {
+                    if permits.is_empty() {
+                        most_wait = most_wait.min(after.saturating_add(TOGETHER));
+                    }
+                    permits.push(Permit::Go(Grant { after, probe: false }));
+                }
                 Err(retry_after) => {
                     rest = Permit::Denied { why: Denial::RateLimited, retry_after };
                     break;
@@ -100,6 +112,11 @@ impl Local {
         (permits, rest)
     }
 
+    /// How long to wait for this process's next place at an endpoint.
+    pub(super) fn wait(&self, now: Duration, endpoint: Endpoint) -> Duration {
+        self.windows.get(index_of(endpoint)).map_or(AHEAD_UNKNOWN, |window| window.wait(now))
+    }
+
     /// This process's next place at an endpoint: its wait, or how much too far away it is.
     pub(super) fn reserve(
         &mut self,
@@ -107,9 +124,8 @@ impl Local {
         endpoint: Endpoint,
         most_wait: Duration,
     ) -> Result<Duration, Duration> {
-        let interval = self.interval;
-        let schedule = self.schedules.get_mut(index_of(endpoint));
-        schedule.map_or(Err(AHEAD_UNKNOWN), |schedule| schedule.reserve(now, interval, most_wait))
+        let window = self.windows.get_mut(index_of(endpoint));
+        window.map_or(Err(AHEAD_UNKNOWN), |window| window.reserve(now, most_wait))
     }
 
     /// Learns from reports, also while the shared state decides, so as not to begin as a beginner.
@@ -138,7 +154,7 @@ impl Local {
         match self.breaker(Endpoint::Authorize).map(|breaker| breaker.stance(now)) {
             Some(Stance::Open(_)) => 0,
             Some(Stance::Probe) => 1,
-            Some(Stance::Closed) | None => per_second(self.interval),
+            Some(Stance::Closed) | None => self.windows.first().map_or(1, |window| window.per_second()),
         }
     }
 
@@ -206,7 +222,7 @@ mod tests {
         let mut local = local(100, 4, 1);
         local.begin(NOW, &[Duration::from_millis(1_500); 5]);
         let first = local.permits(NOW, &ask(1, false));
-        assert_eq!(first, [Permit::Go(Grant { after: Duration::from_millis(1_500), probe: false })]);
+        assert_eq!(first, [Permit::Go(Grant { after: Duration::from_secs(2), probe: false })]);
     }
 
     #[test]

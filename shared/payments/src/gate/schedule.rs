@@ -1,5 +1,5 @@
 //! One endpoint's places in time, spaced by an interval: the limiter (GCRA) as plain arithmetic, without a burst at
-//! its beginning. `permits.lua` does the same inside Redis, and a property test holds the two against each other.
+//! its beginning. `permits.lua` does it inside Redis; the property test of the model holds it against this one.
 
 use std::time::Duration;
 
