@@ -32,7 +32,12 @@ pub(crate) async fn expire<S: ReconcileStore, P, Q: Queue, K: Clock>(
             return Err(Stopped::NoTime);
         }
         let moved = run.doors.store.expire(ORDERS_PER_ROUND, KEY_LIFE, until).await?;
-        counts.expired += moved.iter().filter(|row| row.changed).count();
+        let expired = moved.iter().filter(|row| row.changed).count();
+        if expired > 0 {
+            // An alarm looks for this sentence: each of these orders was sold and could not be paid for in a day.
+            tracing::error!(orders = expired, "orders ended unpaid");
+        }
+        counts.expired += expired;
         publish::follow_up(run, &moved, until).await?;
         if moved.len() < usize::try_from(ORDERS_PER_ROUND).unwrap_or(usize::MAX) {
             return Ok(());

@@ -155,6 +155,7 @@ where
         let (mut ends, mut requests, mut concluded) = (Ends::new(), Vec::new(), Vec::new());
         for row in begun {
             let payment = Payment { order_id: row.order_id.clone(), attempt_no: row.attempt_no };
+            self.report().note_begun(&row.next);
             match after_begin(&payment, &row) {
                 Then::Ended(end) => drop(ends.insert(payment.clone(), end)),
                 Then::Ask(request) => requests.push(request),

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use order_store::{Moved, Step};
+use order_store::{Moved, Next, Step};
 use payments::Counts;
 use queue::Outcome;
 use serde::Serialize;
@@ -42,7 +42,17 @@ pub struct Report {
     pub confirmed_ms: Vec<u64>,
 }
 
+/// Why a payment is parked by the call that begins it. An alarm looks for this word.
+const STOPPED: &str = "payments_stopped";
+
 impl Report {
+    /// Adds what a row needs that was begun: nothing is sent while payments are switched off.
+    pub(crate) fn note_begun(&mut self, next: &Next) {
+        if *next == Next::Stopped {
+            *self.parked.entry(STOPPED).or_default() += 1;
+        }
+    }
+
     /// Adds a move that the database answered at `now_ms`, for a request sent at `sent_ms` (Unix milliseconds). A move
     /// that was made before counts where it was made.
     pub(crate) fn note(&mut self, step: &Step, moved: &Moved, sent_ms: Option<u64>, now_ms: u64) {

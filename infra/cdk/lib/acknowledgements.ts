@@ -7,7 +7,7 @@ import { settingsJson } from './settings.ts';
 import type { StatefulStack } from './stateful-stack.ts';
 
 /** Where the stacks are deployed; a finding about an ARN names it. */
-const REGION: string = settingsJson().region;
+const REGION = String(settingsJson()["region"]);
 
 /** One finding on some constructs. */
 interface Kept {

@@ -129,6 +129,20 @@ export class Alarms extends Construct {
       above: 0,
     });
     this.watch({
+      name: 'payments-stopped',
+      runbook: 'payments-stopped',
+      says: 'somebody has switched payments off, and orders wait for them',
+      metric: this.lines(settle, 'PaymentsStopped', logs.FilterPattern.allTerms('batch answered', 'payments_stopped'), FIVE_MINUTES),
+      above: 0,
+    });
+    this.watch({
+      name: 'orders-unpaid',
+      runbook: 'provider-outage',
+      says: 'orders were rejected because nobody could take their payment for 23 hours',
+      metric: this.lines(reconcile, 'OrdersUnpaid', logs.FilterPattern.allTerms('orders ended unpaid'), FIVE_MINUTES),
+      above: 0,
+    });
+    this.watch({
       name: 'payments-differ',
       runbook: 'payments-differ',
       says: 'the provider and the rows disagree, or a hold could not be released',

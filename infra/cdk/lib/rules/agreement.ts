@@ -51,6 +51,19 @@ export function alarmsHaveRunbooks(templates: Templates, exists: (path: string) 
   });
 }
 
+/**
+ * Every word that an alarm looks for in a log is written by some function.
+ *
+ * @param says whether the functions' source has the text
+ */
+export function filtersMatchWhatIsLogged(templates: Templates, says: (text: string) => boolean): string[] {
+  return resources(templates, 'AWS::Logs::MetricFilter').flatMap(({ properties }) => {
+    const terms = [...String(properties.FilterPattern).matchAll(/"([^"]+)"/g)].map((match) => match[1]!);
+    const name = properties.MetricTransformations?.[0]?.MetricName;
+    return terms.filter((term) => !says(term)).map((term) => `metric filter ${name}: no function logs "${term}"`);
+  });
+}
+
 /** Logs end some day, and every function is traced. */
 export function functionsAreObserved(templates: Templates): string[] {
   const endless = resources(templates, 'AWS::Logs::LogGroup')

@@ -2,13 +2,14 @@
 //
 // They exist for what cfn-lint, cdk-nag and checkov let pass; each has a planted mistake in test/planted.test.ts.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../names.ts';
 import { type Json, settingsJson } from '../settings.ts';
 import {
   alarmsHaveRunbooks,
   environmentsAgree,
+  filtersMatchWhatIsLogged,
   functionsAreDeployed,
   functionsAreObserved,
   namesReadBy,
@@ -37,20 +38,33 @@ export interface Repository {
   /** The variables that each function's settings.rs reads. */
   readonly read: ReadonlyMap<string, ReadonlySet<string>>;
   readonly exists: (path: string) => boolean;
+  /** Whether the Rust source of the functions, or of what they are made of, has the text. */
+  readonly says: (text: string) => boolean;
 }
 
 /** This repository. */
 export function repository(): Repository {
   const functions = Object.keys(settingsJson()['functions'] as Json);
+  const sources = rustSources();
   const source = (name: string) => readFileSync(join(ROOT, 'functions', name, 'src/settings.rs'), 'utf8');
   return {
     read: new Map(functions.map((name) => [name, namesReadBy(source(name))])),
     exists: (path) => existsSync(join(ROOT, path)),
+    says: (text) => sources.some((source) => source.includes(text)),
   };
 }
 
+/** Every Rust file of the functions and the shared crates, tests apart. */
+function rustSources(): string[] {
+  return ['functions', 'shared'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter((path) => /^[^/]+\/src\/.*\.rs$/.test(path))
+      .map((path) => readFileSync(join(ROOT, folder, path), 'utf8')),
+  );
+}
+
 /** Every finding of every rule. */
-export function findings(templates: Templates, { read, exists }: Repository): string[] {
+export function findings(templates: Templates, { read, exists, says }: Repository): string[] {
   return [
     ...oneScalingMode(templates),
     ...scalingWithinLimits(templates),
@@ -68,6 +82,7 @@ export function findings(templates: Templates, { read, exists }: Repository): st
     ...environmentsAgree(templates, read),
     ...functionsAreDeployed(templates, [...read.keys()]),
     ...alarmsHaveRunbooks(templates, exists),
+    ...filtersMatchWhatIsLogged(templates, says),
     ...functionsAreObserved(templates),
   ];
 }
