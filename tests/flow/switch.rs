@@ -1,5 +1,7 @@
 //! The switch that stops payments: everything parks without a call to the provider, and goes on when it is back on.
 
+use std::fs;
+
 use crate::shop::{LONG_LIMIT, Shop, ten_orders};
 
 async fn switch(shop: &Shop, enabled: bool) {
@@ -21,6 +23,8 @@ async fn with_payments_switched_off_all_park_and_switched_on_all_are_paid() {
     })
     .await;
     assert_eq!(shop.provider_calls().await, 0);
+    let log = fs::read_to_string(shop.stack.log_dir.join("settle-payments.log")).unwrap();
+    assert!(log.contains(r#""payments_stopped":"#), "an alarm looks for it");
     switch(&shop, true).await;
     // What was parked comes back within a minute; the test does not wait for it.
     let due = "UPDATE payments SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL";

@@ -72,6 +72,11 @@ async fn money_held_for_nothing_fails_the_verdict() {
 }
 
 #[tokio::test]
+async fn a_customers_name_in_a_log_fails_the_verdict() {
+    check("leak", "leaked").await;
+}
+
+#[tokio::test]
 async fn another_amount_than_the_total_fails_the_verdict() {
     check("mismatched-charge", "mismatched").await;
 }

@@ -8,7 +8,7 @@ use crate::sender::{self, Run};
 use crate::settling::{Told, settled};
 use crate::stack::{Info, Life, Stack, StackOptions};
 use crate::verdict::{Judgement, judge};
-use crate::{Error, database, figures, kits, plant, progress};
+use crate::{Error, canaries, database, figures, kits, plant, progress};
 use backoff::{Clock as _, SystemClock};
 use jiff::Timestamp;
 use std::cell::Cell;
@@ -116,6 +116,9 @@ async fn plant_defect(info: &Info, sql: &Client, plant: Option<Plant>) -> Result
         }
         Some(Plant::MismatchedCharge) => {
             ("charged another amount for order", charge(info, sql, Defect::Mismatch).await?)
+        }
+        Some(Plant::Leak) => {
+            ("logged the customer of", canaries::log_one(info, &plant::confirmed(sql).await?)?)
         }
         Some(Plant::Unfinished) | None => return Ok(()),
     };

@@ -148,6 +148,16 @@ pub enum Error {
         /// Orders per second.
         rate: u32,
     },
+    /// The load would leave instances idle.
+    #[error(
+        "a quota of {quota} calls a second is more than {rate} orders a second use: raise --rate or lower --quota"
+    )]
+    QuotaTooLarge {
+        /// Calls per second and endpoint.
+        quota: u32,
+        /// Orders per second.
+        rate: u32,
+    },
     /// A command that needs no stack was given to this program.
     #[error("this command needs no stack: run it as `cargo xtask …`")]
     Light,

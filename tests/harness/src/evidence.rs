@@ -8,7 +8,7 @@ use crate::queues::Received;
 use crate::sandbox::{self, Ledger};
 use crate::sent::{self, Item, Sent};
 use crate::stack::Info;
-use crate::{Error, database};
+use crate::{Error, canaries, database};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,6 +107,8 @@ pub struct Evidence {
     pub waiting: u64,
     /// Messages that the payments queue still holds, seen or hidden.
     pub waiting_payments: u64,
+    /// Where personal data, card data or secrets of the messages came out, a sentence each.
+    pub leaks: Vec<String>,
 }
 
 /// Collects everything from a stack that has come to rest.
@@ -126,6 +128,13 @@ pub async fn collect(info: &Info, file: &Path, kits: &[Kit], plenty: i64) -> Res
     let all = async |queue| queues.peek(info.queue(queue)?, MESSAGES_MAX).await;
     let (quarantine, dead) = (all("quarantine").await?, all("orders-dlq").await?);
     let (told, dead_payments) = (all("order-events").await?, all("payments-dlq").await?);
+    let left = [
+        ("quarantine", &*quarantine),
+        ("orders-dlq", &*dead),
+        ("order-events", &*told),
+        ("payments-dlq", &*dead_payments),
+    ];
+    let leaks = canaries::found(info, &left).await?;
     let status = info.status().await?;
     Ok(Evidence {
         sent: sent::read(file)?,
@@ -138,6 +147,7 @@ pub async fn collect(info: &Info, file: &Path, kits: &[Kit], plenty: i64) -> Res
         published: published(&told),
         waiting: status.depth("orders").total(),
         waiting_payments: status.depth("payments").total(),
+        leaks,
     })
 }
 

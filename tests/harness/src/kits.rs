@@ -195,6 +195,7 @@ const DISHES: [&str; 72] = [
 #[cfg(test)]
 mod tests {
     use super::{Shelf, catalog};
+    use serde_json::Value;
     use std::collections::BTreeSet;
 
     fn count(wanted: fn(&Shelf) -> bool) -> usize {
@@ -210,6 +211,18 @@ mod tests {
             skus.iter()
                 .all(|sku| sku.len() <= 64 && sku.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
         );
+    }
+
+    #[test]
+    fn the_fixture_to_invoke_with_orders_what_is_on_offer() {
+        let path = xtask::workspace::root().join("tests/fixtures/invocations/process-orders.json");
+        let event: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let body: Value = serde_json::from_str(event["Records"][0]["body"].as_str().unwrap()).unwrap();
+        let item = &body["data"]["items"][0];
+        let kits = catalog();
+        let kit = kits.iter().find(|kit| item["sku"] == kit.sku.as_str()).unwrap();
+        assert_eq!((kit.shelf, &item["unitPriceMinor"]), (Shelf::Steady, &kit.price_minor.into()));
+        assert_eq!(body["data"]["totalMinor"], kit.price_minor);
     }
 
     #[test]

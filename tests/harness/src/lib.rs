@@ -3,7 +3,7 @@
 //! In the order of a run: [`stack`] starts `local-cloud`, [`kits`] is the catalog, [`orders`] what a day of a shop
 //! looks like, [`sender`] sends it at its pace and writes down what it sent, [`evidence`] reads what became of it,
 //! [`verdict`] compares, [`report`] prints. [`demo`] is all of that; [`outage`] takes the payment provider away in the
-//! middle and measures, [`campaign`] breaks everything at random; the other commands look into a running stack.
+//! middle and measures, [`redis_outage`] takes Redis, [`campaign`] breaks everything at random; the other commands look into a running stack.
 //!
 //! Promises: the verdict rests on sources that know nothing of each other (the sender's file, the SQL rows, the
 //! provider's ledger, the stock, the published events) and on no code of the functions; the same seed sends the same
@@ -11,6 +11,7 @@
 
 pub mod stack;
 
+pub mod canaries;
 pub mod evidence;
 pub mod kits;
 pub mod orders;
@@ -24,6 +25,7 @@ pub mod demo;
 pub mod outage;
 pub mod plant;
 pub mod progress;
+pub mod redis_outage;
 pub mod report;
 
 pub mod commands;

@@ -36,6 +36,8 @@ pub struct Report {
     pub double_charged: u64,
     /// Charges whose money is still held.
     pub orphan_holds: u64,
+    /// Places where personal data, card data or secrets of the messages came out.
+    pub leaked: u64,
     /// Ended otherwise than they were sent for.
     pub mismatched: u64,
     /// Still on their way when the time was over.
@@ -52,7 +54,8 @@ pub struct Report {
     pub orders_per_s: f64,
     /// Data API calls by function, as the server counted them.
     pub data_api_calls: BTreeMap<String, u64>,
-    /// The same by batch; none where there was no batch.
+    /// The same by batch, without the call with which each new process opens its connection; none where there was no
+    /// batch.
     pub data_api_calls_per_batch: BTreeMap<String, Option<f64>>,
     /// Redis calls by function, as its log counts them.
     pub redis_calls: BTreeMap<String, u64>,
@@ -82,7 +85,8 @@ impl Report {
         let calls = |caller: &str| measured.data_api_calls.get(caller).copied().unwrap_or(0);
         let per_batch = |caller: &str| {
             let batches = figures(caller).batches;
-            (batches > 0).then(|| hundredths(ratio(calls(caller), batches)))
+            let opened = measured.cold_starts.get(caller).copied().unwrap_or(0);
+            (batches > 0).then(|| hundredths(ratio(calls(caller).saturating_sub(opened), batches)))
         };
         let ended = judgement.sent - judgement.lost - judgement.unfinished;
         let seconds = measured.seconds.max(f64::MIN_POSITIVE);
@@ -97,6 +101,7 @@ impl Report {
             lost: judgement.lost,
             double_charged: judgement.double_charged,
             orphan_holds: judgement.orphan_holds,
+            leaked: judgement.leaked,
             mismatched: judgement.mismatched,
             unfinished: judgement.unfinished,
             accepted_ms: figures(FUNCTIONS[0]).accepted_ms,
@@ -128,6 +133,7 @@ impl Report {
             row("lost", self.lost, "sent and nowhere to be found"),
             row("double-charged", self.double_charged, "paid more than once, by the provider's ledger"),
             row("held for nothing", self.orphan_holds, "money that nobody took or released"),
+            row("let out", self.leaked, "names, addresses, cards or keys in a log, an attribute or a row"),
             row("mismatched", self.mismatched, "rows, charge, events, stock or outcome not as sent"),
             row("unfinished", self.unfinished, "still on their way when the time was over"),
         ]);
@@ -183,10 +189,11 @@ pub fn verdict(judgement: &Judgement) -> String {
         judgement.findings.iter().take(FINDINGS_MAX).map(|finding| format!("  {finding}")).collect();
     let hidden = judgement.findings.len().saturating_sub(FINDINGS_MAX);
     let more = if hidden > 0 { format!("\n  and {hidden} more") } else { String::new() };
-    let Judgement { lost, double_charged, orphan_holds, mismatched, unfinished, dead_lettered, .. } =
-        judgement;
+    let Judgement {
+        lost, double_charged, orphan_holds, leaked, mismatched, unfinished, dead_lettered, ..
+    } = judgement;
     format!(
-        "Verdict: FAILED. {lost} lost, {double_charged} charged twice, {orphan_holds} holds left, {mismatched} mismatched, {unfinished} unfinished, {dead_lettered} dead-lettered.\n{}{more}",
+        "Verdict: FAILED. {lost} lost, {double_charged} charged twice, {orphan_holds} holds left, {leaked} let out, {mismatched} mismatched, {unfinished} unfinished, {dead_lettered} dead-lettered.\n{}{more}",
         shown.join("\n")
     )
 }
@@ -240,7 +247,7 @@ mod tests {
         let measured = Measured {
             figures: [("process-orders".to_owned(), accepting), ("settle-payments".to_owned(), settling)]
                 .into(),
-            data_api_calls: named(43, 60),
+            data_api_calls: named(45, 63),
             cold_starts: named(2, 3),
             provider: sandbox::Figures { provider_ms, calls_total: 178, ..sandbox::Figures::default() },
             seconds: 0.8,
@@ -253,11 +260,11 @@ mod tests {
         let expected = json!({
             "sent": 100, "duplicates": 3, "accepted": 90, "confirmed": 88,
             "rejected": {"out_of_stock": 6, "payment_declined": 2}, "quarantined": 4, "dead_lettered": 0, "lost": 0,
-            "double_charged": 0, "orphan_holds": 0, "mismatched": 0, "unfinished": 0,
+            "double_charged": 0, "orphan_holds": 0, "leaked": 0, "mismatched": 0, "unfinished": 0,
             "accepted_ms": {"p50": 23.0, "p95": 41.0, "p99": 77.0},
             "confirmed_ms": {"p50": 400.0, "p95": 900.0, "p99": 1200.0},
             "provider_ms": {"p50": 120.0, "p95": 300.0, "p99": 500.0}, "provider_calls": 178, "orders_per_s": 125.0,
-            "data_api_calls": {"process-orders": 43, "settle-payments": 60},
+            "data_api_calls": {"process-orders": 45, "settle-payments": 63},
             "data_api_calls_per_batch": {"process-orders": 1.08, "settle-payments": 3.0},
             "redis_calls": {"process-orders": 31, "settle-payments": 80},
             "cold_starts": {"process-orders": 2, "settle-payments": 3},
@@ -272,8 +279,8 @@ mod tests {
         assert!(table.contains("    payment_declined      2\n"), "{table}");
         let times = table.lines().find(|line| line.contains("done within, ms")).unwrap();
         assert!(times.ends_with("p50 23   p95 41   p99 77  p50 400   p95 900   p99 1200"), "{table}");
-        assert!(table.contains("43, 1.08 a batch"), "{table}");
-        assert!(table.contains("60, 3.00 a batch"), "{table}");
+        assert!(table.contains("45, 1.08 a batch"), "{table}");
+        assert!(table.contains("63, 3.00 a batch"), "{table}");
     }
 
     #[test]
@@ -283,7 +290,7 @@ mod tests {
         let findings = (0..25).map(|n| format!("finding {n}")).collect();
         let text = verdict(&Judgement { lost: 25, findings, ..judgement() });
         assert!(text.starts_with(
-            "Verdict: FAILED. 25 lost, 0 charged twice, 0 holds left, 0 mismatched, 0 unfinished, 0 dead-lettered.\n  finding 0\n"
+            "Verdict: FAILED. 25 lost, 0 charged twice, 0 holds left, 0 let out, 0 mismatched, 0 unfinished, 0 dead-lettered.\n  finding 0\n"
         ));
         assert!(text.ends_with("finding 19\n  and 5 more"), "{text}");
     }

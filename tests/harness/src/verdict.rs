@@ -42,16 +42,19 @@ pub struct Judgement {
     pub orphan_holds: u64,
     /// Messages that the queues of orders and payments still hold.
     pub waiting: u64,
+    /// Places where personal data, card data or secrets came out.
+    pub leaked: u64,
     /// What is wrong, a sentence each.
     pub findings: Vec<String>,
 }
 
 impl Judgement {
-    /// Whether nothing was lost, charged twice, mismatched or left unfinished, and no money is held for nothing.
+    /// Whether nothing was lost, charged twice, mismatched, left unfinished or let out, and no money is held for
+    /// nothing.
     ///
     /// A dead letter fails as well: no order of these runs may end there.
     pub fn passed(&self) -> bool {
-        let money = self.double_charged + self.orphan_holds;
+        let money = self.double_charged + self.orphan_holds + self.leaked;
         self.lost + self.mismatched + self.unfinished + self.dead_lettered + self.waiting + money == 0
     }
 }
@@ -83,6 +86,8 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     judgement.double_charged = count(money.double_charged.len());
     judgement.orphan_holds = count(money.orphan_holds.len());
     judgement.findings.extend(money.double_charged.into_iter().chain(money.orphan_holds));
+    judgement.leaked = count(evidence.leaks.len());
+    judgement.findings.extend(evidence.leaks.iter().cloned());
     let told = events::events(evidence);
     let beyond_units =
         money.mismatched.into_iter().chain(told).chain(stock(evidence)).chain(unsent(evidence));

@@ -28,6 +28,9 @@ pub enum Command {
     Demo(Demo),
     /// Takes the payment provider away from a loaded stack and measures what that costs; exits 1 when a goal is missed
     Outage(Outage),
+    /// Takes Redis away while there is more to pay than the provider's quota allows, and measures what is left of the
+    /// throughput; exits 1 when a goal is missed
+    RedisOutage(RedisOutage),
     /// Runs orders while the payment provider fails in every way and functions are killed; exits 1 on anything wrong
     Campaign(Campaign),
     /// Starts the stack on this machine, with a seeded catalog, until Ctrl-C
@@ -298,6 +301,29 @@ impl OutageKind {
     }
 }
 
+/// Options of `redis-outage`.
+#[derive(Debug, Args)]
+pub struct RedisOutage {
+    /// How long it is gone, and how long is measured before
+    #[arg(long, default_value_t = 20, value_name = "S", value_parser = clap::value_parser!(u32).range(5..=600))]
+    pub seconds: u32,
+    /// Orders per second; must be more than the quota, so that every instance is busy
+    #[arg(long, default_value_t = 130, value_name = "PER_S", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub rate: u32,
+    /// What the provider allows each endpoint, in calls per second
+    #[arg(long, default_value_t = 100, value_name = "PER_S", value_parser = clap::value_parser!(u32).range(1..=900))]
+    pub quota: u32,
+    /// Seed of the orders
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Print the result as one JSON object on standard output; progress goes to standard error
+    #[arg(long)]
+    pub json: bool,
+    /// Which servers to use
+    #[command(flatten)]
+    pub servers: Servers,
+}
+
 /// Options of `campaign`.
 #[derive(Debug, Args)]
 pub struct Campaign {
@@ -342,6 +368,8 @@ pub enum Plant {
     OrphanHold,
     /// Takes another amount than the order's total
     MismatchedCharge,
+    /// Lets a function's log name the customer of one confirmed order
+    Leak,
 }
 
 #[cfg(test)]
@@ -371,6 +399,7 @@ mod tests {
         check("xtask outage --kind slow", false);
         check("xtask campaign --orders 20000 --rate 150 --seed 7 --kill-every-ms 700 --json", true);
         check("xtask campaign --redis-outage", true);
+        check("xtask redis-outage --seconds 30 --rate 150 --quota 100 --json", true);
         check("xtask demo --orders 0", false);
         check("xtask up --detach", true);
         check("xtask up --watch", true);

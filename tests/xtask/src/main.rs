@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         | Command::Order(_)
         | Command::Dlq(_)
         | Command::Outage(_)
+        | Command::RedisOutage(_)
         | Command::Campaign(_)
         | Command::Demo(_) => heavy::build_and_hand_over(),
     };

@@ -46,7 +46,7 @@ impl Campaign {
             "duplicates": judged.duplicates, "accepted": judged.accepted, "confirmed": judged.confirmed,
             "rejected": judged.rejected, "given_up": self.given_up, "quarantined": judged.quarantined,
             "dead_lettered": judged.dead_lettered, "lost": judged.lost, "double_charged": judged.double_charged,
-            "orphan_holds": judged.orphan_holds, "mismatched": judged.mismatched, "unfinished": judged.unfinished,
+            "orphan_holds": judged.orphan_holds, "leaked": judged.leaked, "mismatched": judged.mismatched, "unfinished": judged.unfinished,
             "rare_faults": self.rare(), "passed": self.passed(),
         });
         result.to_string()
@@ -67,6 +67,7 @@ impl Campaign {
             ("lost", judged.lost),
             ("double-charged", judged.double_charged),
             ("held for nothing", judged.orphan_holds),
+            ("let out", judged.leaked),
             ("mismatched", judged.mismatched),
             ("unfinished", judged.unfinished),
         ];

@@ -1,12 +1,13 @@
 //! Orders as message bodies: CloudEvents, bare or as SNS and EventBridge wrap them.
 
+use crate::canaries::with_canaries;
 use crate::sent::Placed;
 use backoff::Random;
 use serde_json::{Value, json};
 
 /// `order.placed.v1` in one of its wrappings.
 pub fn placed(random: &Random, order: &Placed, traceparent: &str) -> String {
-    let data = serde_json::to_value(order).unwrap_or_default();
+    let data = with_canaries(serde_json::to_value(order).unwrap_or_default());
     wrapped(random, &event(random, "order.placed.v1", &order.placed_at, (data, traceparent)))
 }
 

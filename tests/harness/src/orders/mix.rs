@@ -2,6 +2,7 @@
 
 use super::bodies::{letters, placed, traceparent};
 use super::{Message, Plan, Step, Variety, malformed};
+use crate::canaries::with_canaries;
 use crate::kits::{CURRENCY, Kit, Shelf, index};
 use crate::sent::{Adjustment, Item, Outcome, PaymentRefs, Placed};
 use backoff::Random;
@@ -251,7 +252,7 @@ impl<'a> Mix<'a> {
         let nth = self.malformed;
         self.malformed += 1;
         let traceparent = traceparent(&self.random);
-        let data = serde_json::to_value(order).unwrap_or_default();
+        let data = with_canaries(serde_json::to_value(order).unwrap_or_default());
         let (reason, body) = malformed::body(&self.random, nth, (data, &order.placed_at), &traceparent);
         let unit = format!("malformed body {}", nth + 1);
         Message { unit, kind: reason, body, traceparent, order: None, expected: vec![quarantined(reason)] }

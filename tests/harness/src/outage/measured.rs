@@ -76,7 +76,7 @@ pub(super) struct Measured {
     pub(super) sent: u64,
     /// Paid in the end.
     pub(super) confirmed: u64,
-    /// Lost, mismatched or unfinished in the end.
+    /// Lost, mismatched or unfinished in the end, and places where personal data or secrets came out.
     pub(super) wrong: u64,
 }
 
@@ -128,7 +128,7 @@ impl Measured {
             orphan_holds: judgement.orphan_holds,
             sent: judgement.sent,
             confirmed: judgement.confirmed,
-            wrong: judgement.lost + judgement.mismatched + judgement.unfinished,
+            wrong: judgement.lost + judgement.mismatched + judgement.unfinished + judgement.leaked,
         }
     }
 }

@@ -167,6 +167,13 @@ fn a_run_that_went_right_passes() {
 }
 
 #[test]
+fn what_came_out_fails_the_run() {
+    let judgement =
+        check(|evidence| evidence.leaks.push("the log a: holds it".into()), "the log a: holds it");
+    assert_eq!((judgement.leaked, judgement.mismatched), (1, 0));
+}
+
+#[test]
 fn an_order_without_a_row_is_lost() {
     let judgement = check(
         |evidence| {
