@@ -30,10 +30,12 @@ mod named;
 mod operations;
 mod parameters;
 mod request;
+mod secrets_manager;
 mod session;
 mod value;
 
 pub use fault::{Fault, FaultKind};
+pub use secrets_manager::SecretsManager;
 
 /// What to serve.
 #[derive(Debug, Clone)]
@@ -46,6 +48,8 @@ pub struct DataApiOptions {
     pub cluster_arn: String,
     /// The secrets there are, by ARN.
     pub secrets: BTreeMap<String, Credentials>,
+    /// Who keeps the secrets that are not among these.
+    pub secrets_manager: Option<SecretsManager>,
     /// The round trip that every call pays, half before and half after its work.
     pub rtt: Duration,
     /// The service's limits.
@@ -53,7 +57,7 @@ pub struct DataApiOptions {
 }
 
 /// What a secret holds.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// The database user.
     pub user: String,

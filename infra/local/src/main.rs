@@ -7,7 +7,7 @@ use local_cloud::{
     children::guard,
     error::Error,
     programs::{Origin, Places},
-    stack::{self, PostgresFrom, StackInfo, StackOptions},
+    stack::{self, Beside, PostgresFrom, StackInfo, StackOptions},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -70,6 +70,16 @@ struct Up {
     /// Let `cargo lambda watch` at this URL host the functions that queues invoke
     #[arg(long, value_name = "URL")]
     watch: Option<String>,
+    /// Leave queues, functions and secrets to the AWS emulator at this URL, and serve what it lacks: the Data API over
+    /// PostgreSQL, Redis, the payment provider
+    #[arg(long, value_name = "URL", requires_all = ["cluster_arn", "master_user"], conflicts_with = "watch")]
+    beside: Option<String>,
+    /// The cluster that was deployed there, which this Data API answers for
+    #[arg(long, value_name = "ARN", requires = "beside")]
+    cluster_arn: Option<String>,
+    /// The cluster's master user: whoever shows its secret is the superuser here
+    #[arg(long, value_name = "NAME", requires = "beside")]
+    master_user: Option<String>,
     /// End when this process ends
     #[arg(long, value_name = "PID")]
     parent_pid: Option<u32>,
@@ -134,9 +144,15 @@ fn stack_options(options: Up) -> Result<StackOptions, Error> {
         data_api_rtt: options.data_api_rtt_ms.map(Duration::from_millis),
         provider_rate_per_s: options.provider_rate,
         watch: options.watch,
+        beside: emulator(options.beside, options.cluster_arn, options.master_user),
         parent_pid: options.parent_pid,
         guard_exe: own,
     })
+}
+
+/// All three or none: the parser sees to it.
+fn emulator(url: Option<String>, cluster_arn: Option<String>, master_user: Option<String>) -> Option<Beside> {
+    Some(Beside { url: url?, cluster_arn: cluster_arn?, master_user: master_user? })
 }
 
 fn ready(info: &StackInfo, json: bool) {

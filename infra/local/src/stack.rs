@@ -6,6 +6,7 @@
 //! as its parent is gone, or when its own PostgreSQL dies; SIGKILL takes its children with it (see
 //! [`crate::children`]).
 
+mod beside;
 mod database;
 mod folder;
 mod functions;
@@ -18,6 +19,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::{net::TcpListener, sync::Notify};
 
+pub use beside::Beside;
 pub use info::StackInfo;
 
 use crate::{
@@ -70,6 +72,8 @@ pub struct StackOptions {
     pub provider_rate_per_s: Option<u64>,
     /// Where `cargo lambda watch` will answer, if it hosts the functions that queues invoke.
     pub watch: Option<String>,
+    /// The emulator that has the queues, the functions and the secrets instead of this stack.
+    pub beside: Option<Beside>,
     /// The process whose end is the stack's end.
     pub parent_pid: Option<u32>,
     /// The executable that answers to `guard`.
@@ -222,12 +226,13 @@ async fn serve(
     let Ready { spawner, redis, sqs, sandbox, database } = ready;
     let port =
         |offset: u16| if options.port_base == 0 { 0 } else { options.port_base.saturating_add(offset) };
-    let names = Names::new(&settings.region, database.name());
+    let names = Names::new(&settings.region, database.name(), options.beside.as_ref());
     let data_api = data_api::start(DataApiOptions {
         port: port(2),
         server: database.admin().clone(),
         cluster_arn: names.cluster_arn.clone(),
         secrets: database.secrets(&names),
+        secrets_manager: options.beside.as_ref().map(Beside::secrets_manager),
         rtt: options.data_api_rtt.unwrap_or(settings.local.data_api_rtt),
         limits: Limits::default(),
     })
@@ -242,8 +247,8 @@ async fn serve(
     let (control, control_url) = listen("the control API", port(0)).await?;
     invoke_api::serve(lambda, host.clone());
     migrate(&host, folder).await?;
-    let sources = functions::event_sources(settings, &sqs, &host, options.watch.is_none())?;
-    let schedules = functions::schedules(settings, &host);
+    let sources = functions::event_sources(options, settings, &sqs, &host)?;
+    let schedules = functions::schedules(options, settings, &host);
     let info = StackInfo {
         stage: options.stage.clone(),
         pid: std::process::id(),

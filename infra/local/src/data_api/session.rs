@@ -12,7 +12,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, Recycli
 use tokio::sync::OwnedMutexGuard;
 use tokio_postgres::{Config, NoTls};
 
-use super::{DataApiOptions, Limits, exception::Exception, named::Kind};
+use super::{Credentials, DataApiOptions, Limits, exception::Exception, named::Kind};
 use crate::clock;
 
 mod transaction;
@@ -104,14 +104,15 @@ impl Sessions {
         self.options.limits
     }
 
-    /// Refuses a request for another cluster, or with a secret that there is not.
+    /// Refuses a request for another cluster, or with a secret that there is not; one that somebody else keeps is asked
+    /// for when a connection is needed.
     pub(super) fn authorize(&self, cluster_arn: &str, secret_arn: &str) -> Result<(), Exception> {
         if cluster_arn != self.options.cluster_arn {
             return Err(Exception::endpoint_not_enabled(format!(
                 "HttpEndpoint is not enabled for cluster {cluster_arn}"
             )));
         }
-        if !self.options.secrets.contains_key(secret_arn) {
+        if self.options.secrets_manager.is_none() && !self.options.secrets.contains_key(secret_arn) {
             return Err(Exception::secrets_error(
                 "Secrets Manager can't find the specified secret. Check the secretArn",
             ));
@@ -121,7 +122,7 @@ impl Sessions {
 
     /// Borrows a connection as the secret's user.
     pub(super) async fn acquire(&self, secret_arn: &str, database: &str) -> Result<Session, Exception> {
-        let pool = self.pool(secret_arn, database)?;
+        let pool = self.pool(secret_arn, database).await?;
         match pool.get().await {
             Ok(client) => Ok(Session { client: Some(client), changed: false, fit_for_others: false }),
             Err(PoolError::Backend(error)) => Err(error.into()),
@@ -129,27 +130,33 @@ impl Sessions {
         }
     }
 
-    fn pool(&self, secret_arn: &str, database: &str) -> Result<Pool, Exception> {
-        let mut pools = lock(&self.pools);
+    async fn pool(&self, secret_arn: &str, database: &str) -> Result<Pool, Exception> {
         let key = (secret_arn.to_owned(), database.to_owned());
-        if let Some(pool) = pools.get(&key) {
+        if let Some(pool) = lock(&self.pools).get(&key) {
             return Ok(pool.clone());
         }
-        let credentials =
-            self.options.secrets.get(secret_arn).ok_or_else(|| {
-                Exception::secrets_error("Secrets Manager can't find the specified secret.")
-            })?;
         let mut config: Config = self.options.server.clone();
-        config.user(&credentials.user).password(&credentials.password).dbname(database);
-        config.application_name("rds-data-api");
+        if let Some(credentials) = self.credentials(secret_arn).await? {
+            config.user(&credentials.user).password(&credentials.password);
+        }
+        config.dbname(database).application_name("rds-data-api");
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let pool = Pool::builder(Manager::from_config(config, NoTls, recycling))
             .max_size(POOL_SIZE)
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| Exception::internal(error.to_string()))?;
-        pools.insert(key, pool.clone());
-        Ok(pool)
+        // Whoever was as early and faster made the one to use.
+        Ok(lock(&self.pools).entry(key).or_insert(pool).clone())
+    }
+
+    /// Whom a secret opens the database for; none is the superuser.
+    async fn credentials(&self, secret_arn: &str) -> Result<Option<Credentials>, Exception> {
+        match (self.options.secrets.get(secret_arn), &self.options.secrets_manager) {
+            (Some(credentials), _) => Ok(Some(credentials.clone())),
+            (None, Some(secrets_manager)) => secrets_manager.look_up(secret_arn).await,
+            (None, None) => Err(Exception::secrets_error("Secrets Manager can't find the specified secret.")),
+        }
     }
 
     /// Forgets every prepared statement, because the schema changed.

@@ -59,6 +59,11 @@ impl Database {
                 Self { admin: server.admin(), url: server.url(&name), server: Some(server), name }
             }
         };
+        if options.beside.is_some() {
+            // The users come with what is deployed there.
+            prepare_database(&database.admin, &database.name, "", &[]).await?;
+            return Ok(database);
+        }
         let passwords = ROLES.map(|(role, name)| (name, role_password(&database.admin, role)));
         let passwords = passwords.each_ref().map(|(name, password)| (*name, password.as_str()));
         prepare_database(&database.admin, &database.name, ROLES_SQL, &passwords).await?;

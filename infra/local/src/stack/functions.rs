@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::StackOptions;
+use super::{Beside, StackOptions};
 use crate::{
     clock,
     data_api::DataApi,
@@ -29,12 +29,15 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn new(region: &str, database: &str) -> Self {
+    pub(super) fn new(region: &str, database: &str, beside: Option<&Beside>) -> Self {
         let secret = |name: &str| {
             format!("arn:aws:secretsmanager:{region}:{ACCOUNT_ID}:secret:orderflow/{name}-local0")
         };
         Self {
-            cluster_arn: format!("arn:aws:rds:{region}:{ACCOUNT_ID}:cluster:orderflow"),
+            cluster_arn: match beside {
+                Some(beside) => beside.cluster_arn.clone(),
+                None => format!("arn:aws:rds:{region}:{ACCOUNT_ID}:cluster:orderflow"),
+            },
             app_secret_arn: secret("app"),
             migrator_secret_arn: secret("migrator"),
             database: database.to_owned(),
@@ -67,11 +70,14 @@ pub(super) struct Known<'a> {
     pub(super) sandbox: &'a Sandbox,
 }
 
-/// How to run each function of the settings.
+/// How to run each function of the settings; none beside an emulator that has them.
 ///
 /// # Errors
 /// A program that is not built, or an environment that names something unknown.
 pub(super) fn specs(options: &StackOptions, known: Known<'_>) -> Result<Vec<FunctionSpec>, Error> {
+    if options.beside.is_some() {
+        return Ok(Vec::new());
+    }
     let spec = |(name, function): (&String, &Function)| {
         let command = options.bin_dir.join(name);
         // A function that the clock invokes, or nobody, is ours also beside `cargo lambda watch`.
@@ -118,14 +124,17 @@ impl Known<'_> {
     }
 }
 
-/// Starts the event source of each function that has one.
+/// Starts the event source of each function here that has one.
 pub(super) fn event_sources(
+    options: &StackOptions,
     settings: &Settings,
     sqs: &Sqs,
     host: &Host,
-    enabled: bool,
 ) -> Result<BTreeMap<String, EventSource>, Error> {
     let mut sources = BTreeMap::new();
+    if options.beside.is_some() {
+        return Ok(sources);
+    }
     for (name, function) in &settings.functions {
         let Some(source) = function.event_source.clone() else { continue };
         let visibility = settings.queues.get(&source.queue).map(|queue| queue.visibility_timeout);
@@ -136,14 +145,21 @@ pub(super) fn event_sources(
             region: settings.region.clone(),
             source,
         };
-        sources.insert(name.clone(), EventSource::start(mapping, sqs.clone(), host.clone(), enabled)?);
+        sources.insert(
+            name.clone(),
+            EventSource::start(mapping, sqs.clone(), host.clone(), options.watch.is_none())?,
+        );
     }
     Ok(sources)
 }
 
-/// Starts the schedule of each function that has one.
-pub(super) fn schedules(settings: &Settings, host: &Host) -> BTreeMap<String, Schedule> {
-    let scheduled = settings.functions.iter();
+/// Starts the schedule of each function here that has one.
+pub(super) fn schedules(
+    options: &StackOptions,
+    settings: &Settings,
+    host: &Host,
+) -> BTreeMap<String, Schedule> {
+    let scheduled = settings.functions.iter().filter(|_| options.beside.is_none());
     let scheduled = scheduled.filter_map(|(name, function)| Some((name, function.schedule?)));
     let start = |(name, every): (&String, Duration)| {
         (name.clone(), Schedule::start(name, every, &settings.region, host.clone()))

@@ -18,6 +18,7 @@ mod errors;
 mod faults;
 mod limits;
 mod results;
+mod secrets;
 mod transactions;
 
 const CLUSTER: &str = "arn:aws:rds:eu-central-1:000000000000:cluster:test";
@@ -44,6 +45,7 @@ impl Stack {
             server: admin,
             cluster_arn: CLUSTER.to_owned(),
             secrets: BTreeMap::from([(SECRET.to_owned(), credentials)]),
+            secrets_manager: None,
             rtt: Duration::ZERO,
             limits,
         };

@@ -109,6 +109,7 @@ async fn a_server_that_is_gone_is_unavailable() {
             SECRET.to_owned(),
             Credentials { user: "u".into(), password: "p".into() },
         )]),
+        secrets_manager: None,
         rtt: Duration::ZERO,
         limits: Limits::default(),
     };
