@@ -105,9 +105,9 @@ export class Section {
   }
 }
 
-/** The whole file as it is, for tests that change it. */
-export function settingsJson(): Json {
-  return JSON.parse(readFileSync(SETTINGS_FILE, 'utf8')) as Json;
+/** The whole file as it is, for tests that change it; or another file of its form. */
+export function settingsJson(file: string = SETTINGS_FILE): Json {
+  return JSON.parse(readFileSync(file, 'utf8')) as Json;
 }
 
 /** The settings of one stage. */
