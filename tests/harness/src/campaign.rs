@@ -2,7 +2,7 @@
 //! verdict: whatever happened on the way, every order must have reached its end, and every charge must be right.
 
 mod result;
-mod trouble;
+pub(crate) mod trouble;
 
 use crate::evidence::{self, Evidence};
 use crate::orders::{Plan, Repricing, Variety};
@@ -101,7 +101,7 @@ async fn on(info: &Info, options: &cli::Campaign, file: &Path) -> Result<Campaig
 }
 
 /// Waits until every order is at its end, every event is told, and the sweep has released what was held for nothing.
-async fn rest(info: &Info, sql: &Client, limit: Duration) -> Result<(), Error> {
+pub(crate) async fn rest(info: &Info, sql: &Client, limit: Duration) -> Result<(), Error> {
     settled(info, sql, Told::Marked, limit).await?;
     let swept = poll_until("the end of the sweep", SWEEP_LIMIT, async || {
         Ok(sandbox::ledger(info).await?.orphan_holds.is_empty())
@@ -114,7 +114,7 @@ async fn rest(info: &Info, sql: &Client, limit: Duration) -> Result<(), Error> {
 }
 
 /// Lets good orders end as given up, and counts those that did.
-fn allow_giving_up(evidence: &mut Evidence) -> u64 {
+pub(crate) fn allow_giving_up(evidence: &mut Evidence) -> u64 {
     let given_up = Outcome::Rejected(GIVEN_UP.to_owned());
     for sent in evidence.sent.iter_mut().filter(|sent| sent.order.is_some()) {
         let payable = sent.expected.iter().any(|outcome| match outcome {

@@ -158,6 +158,17 @@ pub enum Error {
         /// Orders per second.
         rate: u32,
     },
+    /// A tool that is not ours ended with an error.
+    #[error("{tool} failed:\n  {last_words}")]
+    Tool {
+        /// Its name.
+        tool: &'static str,
+        /// What it said last.
+        last_words: String,
+    },
+    /// What the light half of the tasks does went wrong.
+    #[error(transparent)]
+    Task(xtask::Error),
     /// A command that needs no stack was given to this program.
     #[error("this command needs no stack: run it as `cargo xtask …`")]
     Light,

@@ -7,6 +7,9 @@ use std::path::Path;
 /// The message of the line that a function writes for every batch.
 const BATCH_MESSAGE: &str = "batch answered";
 
+/// The message of the line that a reconciler's run ends with.
+const RUN_MESSAGE: &str = "run ended";
+
 /// One batch line, as far as the demo needs it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -15,6 +18,8 @@ struct BatchLine {
     accepted_ms: Vec<f64>,
     confirmed_ms: Vec<f64>,
     duration_ms: f64,
+    #[serde(rename = "batch.size")]
+    size: u64,
     #[serde(rename = "redis.calls")]
     redis_calls: u64,
 }
@@ -68,10 +73,25 @@ pub fn read(log: &Path) -> Result<Figures, Error> {
     }
 }
 
-/// Lines that are no batch lines (others, or cut off by a killed process) are passed over.
-fn of(log: &str) -> Figures {
+/// How many messages each batch had, in the order of the log.
+pub fn batch_sizes(log: &str) -> Vec<u64> {
+    lines(log, BATCH_MESSAGE).map(|line| line.size).collect()
+}
+
+/// How many runs of the reconciler have ended.
+pub fn runs(log: &str) -> u64 {
+    u64::try_from(lines(log, RUN_MESSAGE).count()).unwrap_or(u64::MAX)
+}
+
+/// Lines with another message, and lines that were cut off by a killed process, are passed over.
+fn lines<'a>(log: &'a str, message: &'a str) -> impl Iterator<Item = BatchLine> + 'a {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<BatchLine>(line).ok());
-    let batches: Vec<BatchLine> = lines.filter(|line| line.message == BATCH_MESSAGE).collect();
+    lines.filter(move |line| line.message == message)
+}
+
+/// Figures of a function's log.
+pub fn of(log: &str) -> Figures {
+    let batches: Vec<BatchLine> = lines(log, BATCH_MESSAGE).collect();
     let times = |of: fn(&BatchLine) -> &Vec<f64>| {
         Percentiles::of(batches.iter().flat_map(|line| of(line).iter().copied()).collect())
     };
@@ -87,7 +107,7 @@ fn of(log: &str) -> Figures {
 
 #[cfg(test)]
 mod tests {
-    use super::{Figures, Percentiles, of, read};
+    use super::{Figures, Percentiles, batch_sizes, of, read, runs};
     use std::path::Path;
 
     #[track_caller]
@@ -123,6 +143,18 @@ mod tests {
         let figures = of(log);
         assert_eq!((figures.batches, figures.redis_calls), (2, 2));
         assert_eq!(figures.accepted_ms.p50, Some(20.0));
+    }
+
+    #[test]
+    fn batches_have_sizes_and_runs_are_counted() {
+        let log = concat!(
+            r#"{"message":"batch answered","batch.size":10}"#,
+            "\n",
+            r#"{"message":"run ended","batch.size":3}"#,
+            "\n",
+            r#"{"message":"batch answered","batch.size":4}"#,
+        );
+        assert_eq!((batch_sizes(log), runs(log)), (vec![10, 4], 1));
     }
 
     #[test]

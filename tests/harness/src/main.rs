@@ -2,7 +2,7 @@
 
 use clap::Parser as _;
 use harness::commands::{dlq, order, send, status, up};
-use harness::{Error, campaign, demo, outage, redis_outage};
+use harness::{Error, campaign, demo, deploy_check, outage, redis_outage};
 use std::process::ExitCode;
 use xtask::cli::{Cli, Command};
 use xtask::out;
@@ -14,6 +14,7 @@ async fn main() -> ExitCode {
         Command::Outage(options) => outage::run(&options).await,
         Command::RedisOutage(options) => redis_outage::run(&options).await,
         Command::Campaign(options) => campaign::run(&options).await,
+        Command::DeployCheck(options) => deploy_check::run(&options).await,
         Command::Up(options) => up::up(&options).await,
         Command::Down => up::down().await,
         Command::Status(options) => status::run(&options).await,

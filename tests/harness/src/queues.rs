@@ -1,6 +1,7 @@
 //! The stack's queues, through the SDK that a shop would use.
 
 use crate::Error;
+use crate::control::Depth;
 use aws_credential_types::Credentials;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::retry::RetryConfig;
@@ -8,7 +9,7 @@ use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::config::{BehaviorVersion, Region};
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageAttributeValue,
-    MessageSystemAttributeName, SendMessageBatchRequestEntry,
+    MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -175,6 +176,28 @@ impl Queues {
         }
         seen.truncate(limit);
         Ok(seen)
+    }
+
+    /// Counts the messages of a queue.
+    ///
+    /// # Errors
+    /// [`Error::Queue`].
+    pub async fn depth(&self, queue: &Queue) -> Result<Depth, Error> {
+        use QueueAttributeName as Name;
+        let call = self.client.get_queue_attributes().queue_url(&queue.url);
+        let call = call.attribute_names(Name::ApproximateNumberOfMessages);
+        let call = call.attribute_names(Name::ApproximateNumberOfMessagesNotVisible);
+        let call = call.attribute_names(Name::ApproximateNumberOfMessagesDelayed);
+        let answer = call.send().await.map_err(|source| failed(queue, "count messages", source))?;
+        let count = |name| {
+            let count = answer.attributes().and_then(|all| all.get(&name));
+            count.and_then(|count| count.parse().ok()).unwrap_or(0)
+        };
+        Ok(Depth {
+            visible: count(Name::ApproximateNumberOfMessages),
+            in_flight: count(Name::ApproximateNumberOfMessagesNotVisible),
+            delayed: count(Name::ApproximateNumberOfMessagesDelayed),
+        })
     }
 
     /// Deletes messages by their receipt handles, at most ten.

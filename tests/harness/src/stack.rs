@@ -57,6 +57,9 @@ pub struct Info {
     pub log_dir: PathBuf,
     /// The functions' names.
     pub functions: Vec<String>,
+    /// Whether the queues are not this stack's own but those of an emulator beside it.
+    #[serde(skip)]
+    pub queues_elsewhere: bool,
 }
 
 impl Info {
@@ -109,12 +112,19 @@ impl Info {
         http::call(method, &format!("{}{path}", self.control_url), body).await
     }
 
-    /// The figures of all parts.
+    /// The figures of all parts; of the queues as whoever has them counts.
     ///
     /// # Errors
-    /// As [`http::call`].
+    /// As [`http::call`] and [`Queues::depth`].
     pub async fn status(&self) -> Result<Status, Error> {
-        control::status(&self.control_url).await
+        let mut status = control::status(&self.control_url).await?;
+        if self.queues_elsewhere {
+            let sqs = self.sqs();
+            for (name, queue) in &self.queues {
+                status.queues.insert(name.clone(), sqs.depth(queue).await?);
+            }
+        }
+        Ok(status)
     }
 
     /// A connection to PostgreSQL as superuser.
@@ -309,7 +319,7 @@ pub async fn poll_until(
 }
 
 /// The folder of the programs that were built with this one.
-fn programs() -> PathBuf {
+pub fn programs() -> PathBuf {
     let here = std::env::current_exe().unwrap_or_default();
     let folder = here.parent().unwrap_or(Path::new("."));
     // A test runs from `deps/`, one below.
@@ -337,9 +347,9 @@ fn sweep(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let mut parts = name.split('-');
-        let ours = parts
-            .next()
-            .is_some_and(|kind| ["demo", "test", "conformance", "outage", "campaign"].contains(&kind));
+        let ours = parts.next().is_some_and(|kind| {
+            ["demo", "test", "conformance", "outage", "campaign", "deploy"].contains(&kind)
+        });
         let owner: Option<u32> = parts.next().and_then(|pid| pid.parse().ok());
         if let (true, Some(owner)) = (ours, owner)
             && Path::new("/proc/self").exists()

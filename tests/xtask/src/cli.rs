@@ -59,6 +59,13 @@ pub enum Command {
     ///
     /// Needs Node.js 20.12 or newer with npm, and Python 3; everything else is installed inside the checkout.
     InfraCheck,
+    /// Deploys infra/cdk to ministack, an AWS emulator that is not ours, runs orders through what was deployed, judges them,
+    /// updates and deletes the stacks; exits 1 on anything missing there or wrong
+    ///
+    /// Needs Node.js 20.12 or newer with npm, and Python 3.10; everything else is installed inside the checkout. The
+    /// real `cdk` deploys the synthesized templates, without Docker; the Data API, PostgreSQL, Redis and the payment
+    /// provider are those of the local stack. What the emulator cannot follow is listed at the end.
+    DeployCheck(DeployCheck),
     /// Formats every crate
     Fmt,
 }
@@ -353,6 +360,33 @@ pub struct Campaign {
     pub servers: Servers,
 }
 
+/// Options of `deploy-check`.
+#[derive(Debug, Args)]
+pub struct DeployCheck {
+    /// Distinct orders and malformed bodies to send; duplicates come on top
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub orders: u32,
+    /// Messages per second
+    #[arg(long, default_value_t = 25, value_name = "PER_S", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rate: u32,
+    /// Seed of the orders and of the provider's failures
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Deploy the functions of this folder, where `cargo lambda build --release` left them (target/lambda), instead of
+    /// this build's own
+    #[arg(long, value_name = "FOLDER")]
+    pub functions: Option<PathBuf>,
+    /// Seconds to wait for the end after the last message was sent
+    #[arg(long, default_value_t = 720, value_name = "S")]
+    pub wait_s: u32,
+    /// Print the result as one JSON object on standard output; progress goes to standard error
+    #[arg(long)]
+    pub json: bool,
+    /// Which servers to use
+    #[command(flatten)]
+    pub servers: Servers,
+}
+
 /// A defect that the verdict must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Plant {
@@ -414,6 +448,7 @@ mod tests {
         check("xtask order", false);
         check("xtask dlq show --from quarantine --limit 3 --body", true);
         check("xtask dlq redrive --from quarantine", true);
+        check("xtask deploy-check --orders 500 --functions target/lambda --json", true);
         check("xtask doctor --json", true);
         check("xtask test --only python", true);
         check("xtask test --only go", false);

@@ -14,6 +14,24 @@ const STEPS: [(&str, &[&str]); 4] = [
     ("cfn-lint and checkov", &["run", "lint"]),
 ];
 
+/// Installs what the lock file names, unless that has been done since the lock file changed.
+///
+/// # Errors
+/// [`Error::Failed`] when a package cannot be installed; [`Error::Start`] where npm is not installed.
+pub fn install() -> Result<(), Error> {
+    let folder = root().join("infra/cdk");
+    let changed = |file: &str| std::fs::metadata(folder.join(file)).and_then(|file| file.modified()).ok();
+    // npm writes the second one whenever it has installed.
+    let (wanted, installed) = (changed("package-lock.json"), changed("node_modules/.package-lock.json"));
+    if installed.is_some() && installed >= wanted {
+        return Ok(());
+    }
+    let [(name, arguments), ..] = STEPS;
+    out::note(&format!("infra/cdk: {name} …"));
+    // Its report would be in the way of a result on standard output.
+    run(Command::new("npm").args(arguments).arg("--silent").current_dir(folder))
+}
+
 /// Runs every check of `infra/cdk`.
 ///
 /// # Errors

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         | Command::Outage(_)
         | Command::RedisOutage(_)
         | Command::Campaign(_)
+        | Command::DeployCheck(_)
         | Command::Demo(_) => heavy::build_and_hand_over(),
     };
     match result {

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 /// Runs the suite against a stack of its own and counts; a suite that breaks off counts as one failure.
 pub fn conformance() -> Result<Tally, Error> {
     let suite = root().join("tests/conformance");
-    let python = environment(&suite.join("requirements.txt"))?;
+    let python = environment("venv", &suite.join("requirements.txt"))?;
     let stack = Stack::start()?;
     let mut command = Command::new(python);
     command
@@ -62,16 +62,22 @@ impl Drop for Stack {
     }
 }
 
-/// The interpreter of a virtual environment that holds exactly `requirements`.
-fn environment(requirements: &Path) -> Result<PathBuf, Error> {
-    let home = private().join("venv");
+/// The interpreter of a virtual environment in the checkout's private folder that holds exactly `requirements`; made
+/// on demand, and again whenever they change.
+///
+/// # Errors
+/// [`Error::Python`] where Python cannot make one, [`Error::Failed`] when a package cannot be installed.
+pub fn environment(folder: &str, requirements: &Path) -> Result<PathBuf, Error> {
+    let home = private().join(folder);
     let python = home.join("bin/python");
     let wanted = read(requirements)?;
     let stamp = home.join("installed.txt");
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(python);
     }
-    out::note("Installing the pinned Python clients into .orderflow/venv (about half a minute).");
+    out::note(&format!(
+        "Installing the pinned Python packages into .orderflow/{folder} (about half a minute)."
+    ));
     let mut venv = Command::new("python3");
     venv.args(["-m", "venv", "--clear"]).arg(&home);
     run(&mut venv).map_err(|source| Error::Python { path: home.clone(), source: Box::new(source) })?;

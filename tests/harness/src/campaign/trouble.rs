@@ -43,7 +43,7 @@ const PAID_LIMIT: Duration = Duration::from_secs(120);
 /// How slow a call is that meets a brown-out.
 const BROWN_OUT_MS: u64 = 1_500;
 
-pub(super) fn faults() -> Vec<Value> {
+pub(crate) fn faults() -> Vec<Value> {
     let fault = |kind: &&str| {
         let latency_ms = (*kind == "brown_out").then_some(BROWN_OUT_MS);
         json!({"kind": kind, "endpoint": "*", "probability": PROBABILITY, "times": null, "latency_ms": latency_ms})
@@ -53,7 +53,7 @@ pub(super) fn faults() -> Vec<Value> {
 
 /// Waits until no more orders wait for their payment than arrive in a second: what is left then waits for the
 /// provider to become well.
-pub(super) async fn mostly_paid(sql: &Client, rate: u32) -> Result<(), Error> {
+pub(crate) async fn mostly_paid(sql: &Client, rate: u32) -> Result<(), Error> {
     let last = SystemClock.monotonic() + PAID_LIMIT;
     let statement = "SELECT CAST(count(*) AS text) FROM orders JOIN payments USING (order_id)
                      WHERE orders.status = 'accepted' AND payments.status IN ('requested', 'capturing')";
