@@ -56,7 +56,9 @@ async fn the_database_has_the_last_word_on_price_and_stock() {
 async fn a_stale_cache_never_decides() {
     let shop = Shop::open().await;
     check(&shop, order("at-the-old-price", CURRY, 1), "accepted").await;
-    harness::database::reprice(&shop.sql, CURRY, 2590).await.unwrap();
+    // Behind the back of refresh-catalog, which would bring it into the cache as well.
+    let change = "UPDATE products SET price_minor = 2590, version = version + 1 WHERE sku = $1";
+    shop.sql.execute(change, &[&CURRY]).await.unwrap();
     // The cache still holds 2490. The database rejects the old price and accepts the new one, at once.
     check(&shop, order("still-the-old-price", CURRY, 1), "rejected price_changed").await;
     check(&shop, order_at("at-the-new-price", CURRY, 1, 2590), "accepted").await;

@@ -14,7 +14,8 @@ fn harness() -> PathBuf {
 /// Runs a small demo and returns its exit code and its report.
 async fn demo(arguments: &[&str]) -> (Option<i32>, Value) {
     let mut command = Command::new(harness());
-    command.args(["demo", "--orders", "120", "--rate", "200", "--seed", "3", "--json"]).args(arguments);
+    let size = if arguments.contains(&"--orders") { &[][..] } else { &["--orders", "120"][..] };
+    command.args(["demo", "--rate", "200", "--seed", "3", "--json"]).args(size).args(arguments);
     let output = command.kill_on_drop(true).output().await.unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let report = serde_json::from_str(&text);
@@ -44,6 +45,23 @@ async fn check(defect: &str, figure: &str) {
     let (code, report) = demo(&["--plant", defect]).await;
     assert_eq!(code, Some(1), "{report}");
     assert!(report[figure].as_u64().unwrap() > 0, "{report}");
+}
+
+/// The most that may pass between sending a new price and an order that is judged by it.
+const PRICED_WITHIN_MS: f64 = 1000.0;
+
+#[tokio::test]
+async fn a_new_price_reaches_orders_within_a_second_of_a_demo() {
+    let (code, report) = demo(&["--orders", "1000"]).await;
+    assert_eq!(code, Some(0), "{report}");
+    assert!(report["product_changes"].as_u64().unwrap() >= 20, "{report}");
+    assert!(report["rejected"]["price_changed"].as_u64().unwrap() > 10, "{report}");
+    assert!(report["product_change_ms"]["p99"].as_f64().unwrap() < PRICED_WITHIN_MS, "{report}");
+}
+
+#[tokio::test]
+async fn a_price_that_nobody_sent_fails_the_verdict() {
+    check("mispriced", "mismatched").await;
 }
 
 #[tokio::test]

@@ -65,7 +65,8 @@ async fn on(info: &Info, options: &cli::Campaign, file: &Path) -> Result<Campaig
     let plan = Plan { units, seed: options.seed, start: demo::now(), reprice, variety };
     let (sent, enough, over) = (Cell::new(0), Cell::new(false), Cell::new(false));
     let (queues, orders, rate) = (&info.sqs(), info.queue("orders")?, options.rate);
-    let run = Run { queues, orders, sql: &sql, rate, file, progress: &sent, enough: &enough };
+    let products = info.queue("products")?;
+    let run = Run { queues, orders, products, sql: &sql, rate, file, progress: &sent, enough: &enough };
     let load = async {
         let sent = sender::send(run, &plan).await;
         let paid = trouble::mostly_paid(&sql, rate).await;

@@ -96,6 +96,14 @@ pub struct Schedule {
     pub last_duration_ms: Option<u64>,
 }
 
+/// The queues' figures as an endpoint.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sqs {
+    /// Calls by caller, then by operation. What event sources do is not among them.
+    pub calls: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
 /// The Data API's figures.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -118,6 +126,8 @@ pub struct Status {
     pub event_sources: BTreeMap<String, EventSource>,
     /// By function that the clock invokes.
     pub schedules: BTreeMap<String, Schedule>,
+    /// The SQS endpoint.
+    pub sqs: Sqs,
     /// The Data API.
     pub data_api: DataApi,
     /// The payment provider.
@@ -128,6 +138,11 @@ impl Status {
     /// Messages of one queue; nothing for a queue that is not there.
     pub fn depth(&self, queue: &str) -> Depth {
         self.queues.get(queue).copied().unwrap_or_default()
+    }
+
+    /// SQS calls of one function so far.
+    pub fn sqs_calls(&self, function: &str) -> u64 {
+        self.sqs.calls.get(function).map_or(0, |operations| operations.values().sum())
     }
 
     /// Data API calls of one function so far.

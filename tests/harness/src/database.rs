@@ -66,14 +66,26 @@ WITH kit AS (
 INSERT INTO stock_adjustments (event_id, sku, delta)
 SELECT 'seed-' || sku, sku, stock FROM kit JOIN product USING (sku) WHERE stock <> 0";
 
-/// Changes a price, as a product event would: the version goes up with it.
+/// The version of a kit that the database holds.
 ///
 /// # Errors
 /// [`Error::Database`].
-pub async fn reprice(client: &Client, sku: &str, price_minor: i64) -> Result<(), Error> {
-    let statement = "UPDATE products SET price_minor = $2, version = version + 1, updated_at = clock_timestamp() WHERE sku = $1";
-    client.execute(statement, &[&sku, &price_minor]).await.map_err(failed("change a price"))?;
-    Ok(())
+pub async fn version(client: &Client, sku: &str) -> Result<Option<i64>, Error> {
+    let action = "show the version of a kit";
+    let statement = "SELECT version FROM products WHERE sku = $1";
+    let row = client.query_opt(statement, &[&sku]).await.map_err(failed(action))?;
+    row.map(|row| row.try_get(0).map_err(failed(action))).transpose()
+}
+
+/// Bytes that the database takes on disk.
+///
+/// # Errors
+/// [`Error::Database`].
+pub async fn size_bytes(client: &Client) -> Result<i64, Error> {
+    let action = "tell its size";
+    let statement = "SELECT pg_database_size(current_database())";
+    let row = client.query_one(statement, &[]).await.map_err(failed(action))?;
+    row.try_get(0).map_err(failed(action))
 }
 
 /// Names what was being done in the error.

@@ -1,17 +1,20 @@
 //! `demo`: a fresh stack, a catalog, orders at their pace, the end, the verdict.
 
+use crate::control::Status;
 use crate::evidence::{self, Evidence};
 use crate::orders::{Plan, Repricing, Variety};
-use crate::report::{FUNCTIONS, Measured, Report, verdict};
+use crate::report::{FUNCTIONS, Measured, Report, Usage, verdict};
 use crate::sandbox::{self, Defect};
 use crate::sender::{self, Run};
+use crate::sent::Changed;
 use crate::settling::{Told, settled};
 use crate::stack::{Info, Life, Stack, StackOptions};
-use crate::verdict::{Judgement, judge};
+use crate::verdict::{Judgement, judge, judged_ms};
 use crate::{Error, canaries, database, figures, kits, plant, progress};
 use backoff::{Clock as _, SystemClock};
 use jiff::Timestamp;
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 use tokio_postgres::Client;
@@ -23,6 +26,16 @@ use xtask::{out, workspace};
 /// # Errors
 /// [`Error::Found`] when the verdict did not pass and has been printed; whatever stops the run before that.
 pub async fn run(options: &cli::Demo) -> Result<(), Error> {
+    let (report, judgement) = result(options).await?;
+    print(options, &report, &judgement);
+    if judgement.passed() { Ok(()) } else { Err(Error::Found) }
+}
+
+/// Runs the demo and says what became of it.
+///
+/// # Errors
+/// Whatever stops the run before its verdict.
+pub async fn result(options: &cli::Demo) -> Result<(Report, Judgement), Error> {
     out::note("Starting PostgreSQL, Redis, the queues, the payment provider and the functions …");
     let stack = Stack::start(stack_options(options)?).await?;
     let file = stack.state().join("sent.jsonl");
@@ -35,9 +48,7 @@ pub async fn run(options: &cli::Demo) -> Result<(), Error> {
     } else {
         stack.end().await?;
     }
-    let (report, judgement) = result?;
-    print(options, &report, &judgement);
-    if judgement.passed() { Ok(()) } else { Err(Error::Found) }
+    result
 }
 
 /// A folder of its own for every run; with `--keep` the one where the other commands look.
@@ -60,6 +71,7 @@ async fn on(info: &Info, options: &cli::Demo, file: &Path) -> Result<(Report, Ju
     let (kits, plenty) = (kits::catalog(), kits::plenty(units));
     let sql = info.sql().await?;
     database::seed(&sql, &kits, plenty).await?;
+    let size_before = database::size_bytes(&sql).await?;
     let cli::Load { orders, rate, seed } = options.load;
     out::note(&format!(
         "{} meal kits on the shelves. Sending {orders} orders at {rate} a second, seed {seed}.",
@@ -69,21 +81,24 @@ async fn on(info: &Info, options: &cli::Demo, file: &Path) -> Result<(Report, Ju
     let plan = Plan { units, seed, start: now(), reprice, variety };
     let (sent, enough) = (Cell::new(0), Cell::new(false));
     let (queues, orders) = (&info.sqs(), info.queue("orders")?);
-    let run = Run { queues, orders, sql: &sql, rate, file, progress: &sent, enough: &enough };
+    let products = info.queue("products")?;
+    let run = Run { queues, orders, products, sql: &sql, rate, file, progress: &sent, enough: &enough };
     let start = SystemClock.monotonic();
     let work = async {
-        send(info, run, &plan, options.plant).await?;
-        settled(info, &sql, Told::Published, patience(options)).await
+        let changes = send(info, run, &plan, options.plant).await?;
+        Ok((changes, settled(info, &sql, Told::Published, patience(options)).await?))
     };
     let end = tokio::select! {
         end = work => end,
         error = progress::show(info, &sql, &sent) => error.map(|never| match never {}),
     };
     progress::end();
-    let seconds = end?.saturating_sub(start).as_secs_f64();
+    let (changes, end) = end?;
+    let seconds = end.saturating_sub(start).as_secs_f64();
+    let grown = u64::try_from(database::size_bytes(&sql).await? - size_before).unwrap_or(0);
     plant_defect(info, &sql, options.plant).await?;
-    let evidence = evidence::collect(info, file, &kits, plenty).await?;
-    judged(info, &evidence, seconds).await
+    let evidence = evidence::collect(info, file, &kits, plenty).await?.with_changes(changes);
+    judged(info, &evidence, (seconds, grown)).await
 }
 
 /// How long to wait for the end: not at all long where the end has been made impossible.
@@ -94,7 +109,7 @@ fn patience(options: &cli::Demo) -> Duration {
 }
 
 /// Sends everything; for an unfinished order, holds the event source back until one message has been taken away.
-async fn send(info: &Info, run: Run<'_>, plan: &Plan, plant: Option<Plant>) -> Result<(), Error> {
+async fn send(info: &Info, run: Run<'_>, plan: &Plan, plant: Option<Plant>) -> Result<Vec<Changed>, Error> {
     if plant != Some(Plant::Unfinished) {
         return sender::send(run, plan).await;
     }
@@ -107,6 +122,7 @@ async fn send(info: &Info, run: Run<'_>, plan: &Plan, plant: Option<Plant>) -> R
 async fn plant_defect(info: &Info, sql: &Client, plant: Option<Plant>) -> Result<(), Error> {
     let (what, id) = match plant {
         Some(Plant::Lost) => ("deleted order", plant::lose(sql).await?),
+        Some(Plant::Mispriced) => ("changed the price of", plant::misprice(sql).await?),
         Some(Plant::Mismatched) => ("changed the price of a line of order", plant::mismatch(sql).await?),
         Some(Plant::DoubleCharge) => {
             ("charged once more order", charge(info, sql, Defect::DoubleCapture).await?)
@@ -137,9 +153,13 @@ fn planted(what: &str, id: &str) {
     out::note(&format!("Planted: {what} {id}."));
 }
 
-async fn judged(info: &Info, evidence: &Evidence, seconds: f64) -> Result<(Report, Judgement), Error> {
+async fn judged(
+    info: &Info,
+    evidence: &Evidence,
+    (seconds, database_bytes): (f64, u64),
+) -> Result<(Report, Judgement), Error> {
     let status = info.status().await?;
-    let mut figures = std::collections::BTreeMap::new();
+    let mut figures = BTreeMap::new();
     for function in FUNCTIONS {
         figures.insert(function.to_owned(), figures::read(&info.log_dir.join(format!("{function}.log")))?);
     }
@@ -153,10 +173,39 @@ async fn judged(info: &Info, evidence: &Evidence, seconds: f64) -> Result<(Repor
             .map(|(name, function)| (name.clone(), function.cold_starts))
             .collect(),
         provider: sandbox::figures(info).await?,
+        usage: usage(info, &status),
+        lines: lines(evidence),
+        database_bytes,
+        changes: evidence.changes.len(),
+        change_judged_ms: judged_ms(evidence),
         seconds,
     };
     let judgement = judge(evidence);
     Ok((Report::new(&judgement, &measured), judgement))
+}
+
+/// What each function used so far.
+fn usage(info: &Info, status: &Status) -> BTreeMap<String, Usage> {
+    let of = |name: &String| {
+        let log = info.log_dir.join(format!("{name}.log"));
+        // A function that was never invoked has none.
+        let log_bytes = std::fs::metadata(log).map_or(0, |log| log.len());
+        let usage = Usage {
+            invocations: status.functions.get(name).map_or(0, |function| function.invocations),
+            messages: status.event_sources.get(name).map_or(0, |source| source.invoked),
+            data_api_calls: status.data_api_calls(name),
+            sqs_calls: status.sqs_calls(name),
+            log_bytes,
+        };
+        (name.clone(), usage)
+    };
+    info.functions.iter().map(of).collect()
+}
+
+/// Lines of all orders, those that were sent twice once.
+fn lines(evidence: &Evidence) -> usize {
+    let orders = evidence.sent.iter().filter_map(|sent| Some((&sent.unit, sent.order.as_ref()?)));
+    orders.collect::<BTreeMap<_, _>>().values().map(|order| order.items.len()).sum()
 }
 
 fn print(options: &cli::Demo, report: &Report, judgement: &Judgement) {

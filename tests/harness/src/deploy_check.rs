@@ -325,13 +325,14 @@ impl Used<'_> {
         let run = Run {
             queues: &queues,
             orders,
+            products: self.there.queue("products")?,
             sql: self.sql,
             rate,
             file: &file,
             progress: sent,
             enough: &enough,
         };
-        sender::send(run, plan).await
+        sender::send(run, plan).await.map(drop)
     }
 
     fn file(&self, part: Part) -> PathBuf {

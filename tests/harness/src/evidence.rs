@@ -4,9 +4,10 @@
 //! Sources that know nothing of each other; nothing here goes through the functions or the Data API.
 
 use crate::kits::Kit;
+use crate::orders::changes::What;
 use crate::queues::Received;
 use crate::sandbox::{self, Ledger};
-use crate::sent::{self, Item, Sent};
+use crate::sent::{self, Changed, Item, Sent};
 use crate::stack::Info;
 use crate::{Error, canaries, database};
 use serde::Deserialize;
@@ -38,6 +39,8 @@ pub struct Row {
     pub payments: Vec<Payment>,
     /// Ids of the events in the outbox, in their order.
     pub events: Vec<String>,
+    /// When it was accepted or rejected, in Unix milliseconds by the database's clock.
+    pub decided_at_ms: Option<u64>,
 }
 
 impl Row {
@@ -66,11 +69,11 @@ pub struct Payment {
     pub payment_id: Option<String>,
 }
 
-/// What is on a shelf, beside what lay there at the beginning.
+/// What is on a shelf, beside what was put there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stock {
-    /// At the beginning, by the list that seeded it.
-    pub initial: i64,
+    /// What was put there: at the beginning, by the list that seeded it, and by deliveries.
+    pub put: i64,
     /// Now, by the database; none when the row is gone.
     pub available: Option<i64>,
 }
@@ -93,6 +96,10 @@ pub struct Evidence {
     pub orders: BTreeMap<String, Row>,
     /// Stock by SKU.
     pub stock: BTreeMap<String, Stock>,
+    /// Prices in minor units by SKU.
+    pub prices: BTreeMap<String, i64>,
+    /// What the sender told of the catalog, in order.
+    pub changes: Vec<Changed>,
     /// The quarantine.
     pub quarantine: Vec<Quarantined>,
     /// Message ids in the dead-letter queue of the orders.
@@ -111,6 +118,20 @@ pub struct Evidence {
     pub leaks: Vec<String>,
 }
 
+impl Evidence {
+    /// The same, of a run in which the sender told of these changes.
+    #[must_use]
+    pub fn with_changes(mut self, changes: Vec<Changed>) -> Self {
+        for change in &changes {
+            if let (What::Delivery(pieces), Some(stock)) = (change.what, self.stock.get_mut(&change.sku)) {
+                stock.put += pieces;
+            }
+        }
+        self.changes = changes;
+        self
+    }
+}
+
 /// Collects everything from a stack that has come to rest.
 ///
 /// # Errors
@@ -120,9 +141,10 @@ pub async fn collect(info: &Info, file: &Path, kits: &[Kit], plenty: i64) -> Res
     let rows: Vec<Row> = database::rows(&sql, "show its orders", ORDERS, &[]).await?;
     let shelves: Vec<(String, i64)> = database::rows(&sql, "show its stock", STOCK, &[]).await?;
     let shelves: BTreeMap<String, i64> = shelves.into_iter().collect();
+    let prices: Vec<(String, i64)> = database::rows(&sql, "show its prices", PRICES, &[]).await?;
     let stock = |kit: &Kit| {
         let available = shelves.get(&kit.sku).copied();
-        (kit.sku.clone(), Stock { initial: kit.stock(plenty), available })
+        (kit.sku.clone(), Stock { put: kit.stock(plenty), available })
     };
     let queues = info.sqs();
     let all = async |queue| queues.peek(info.queue(queue)?, MESSAGES_MAX).await;
@@ -140,6 +162,8 @@ pub async fn collect(info: &Info, file: &Path, kits: &[Kit], plenty: i64) -> Res
         sent: sent::read(file)?,
         orders: rows.into_iter().map(|row| (row.order_id.clone(), row)).collect(),
         stock: kits.iter().map(stock).collect(),
+        prices: prices.into_iter().collect(),
+        changes: Vec::new(),
         quarantine: quarantine.into_iter().map(quarantined).collect(),
         dead_letters: dead.into_iter().map(|message| message.message_id).collect(),
         dead_payments: dead_payments.iter().filter_map(|message| Some(event(message)?.0)).collect(),
@@ -162,10 +186,14 @@ SELECT CAST(to_jsonb(whole) AS text) FROM (
                                ORDER BY attempt_no)
               FROM payments WHERE payments.order_id = orders.order_id), '[]') AS payments,
     coalesce((SELECT jsonb_agg(id ORDER BY seq)
-              FROM outbox WHERE outbox.order_id = orders.order_id), '[]') AS events
+              FROM outbox WHERE outbox.order_id = orders.order_id), '[]') AS events,
+    (SELECT CAST(floor(extract(epoch FROM min(created_at)) * 1000) AS bigint)
+     FROM outbox WHERE outbox.order_id = orders.order_id) AS decided_at_ms
   FROM orders) AS whole";
 
 const STOCK: &str = "SELECT CAST(jsonb_build_array(sku, available) AS text) FROM stock";
+
+const PRICES: &str = "SELECT CAST(jsonb_build_array(sku, price_minor) AS text) FROM products";
 
 fn quarantined(message: Received) -> Quarantined {
     let attribute = |name: &str| message.attributes.get(name).cloned().unwrap_or_default();

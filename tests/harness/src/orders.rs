@@ -1,10 +1,11 @@
-//! What a day of the shop looks like, from a seed: orders good and bad, repeats, reordering, price changes.
+//! What a day of the shop looks like, from a seed: orders good and bad, repeats, reordering, new prices, deliveries.
 //!
 //! Every message carries the outcomes that are right for it. Most have exactly one; two remain where the stack may
 //! choose (who gets the last scarce kit, which of two contents under one id comes first, what an old price meets
 //! around the moment it changes).
 
 pub mod bodies;
+pub mod changes;
 pub mod malformed;
 #[cfg(test)]
 mod meaning;
@@ -13,9 +14,9 @@ mod mix;
 use crate::kits::{Kit, index};
 use crate::sent::{Outcome, Placed};
 use backoff::Random;
+use changes::{Change, What};
 use jiff::Timestamp;
 use mix::Mix;
-use std::collections::BTreeMap;
 
 /// How far a repeat trails what it repeats, in messages.
 const REPEAT_DISTANCE_MAX: usize = 300;
@@ -25,10 +26,6 @@ const REORDERED_BY_MAX: usize = 20;
 
 /// Of a thousand units, how many are sent twice.
 const REPEATED_PERMILLE: u64 = 30;
-
-/// Price changes happen in this part of a run, in percent of its units.
-const CHANGES_FROM_PERCENT: usize = 40;
-const CHANGES_TO_PERCENT: usize = 60;
 
 /// One message to send.
 #[derive(Debug, Clone)]
@@ -52,13 +49,8 @@ pub struct Message {
 pub enum Step {
     /// Send this.
     Send(Box<Message>),
-    /// The shop changes a price: all messages before it have been taken by the queue, none after it has been sent.
-    Reprice {
-        /// The kit.
-        sku: String,
-        /// Its price from now on, in minor units.
-        price_minor: i64,
-    },
+    /// The shop tells of a new price or a delivery. Orders around it may be judged by either; the sender knows which.
+    Change(Box<Change>),
 }
 
 /// How to generate.
@@ -70,7 +62,7 @@ pub struct Plan {
     pub seed: u64,
     /// When the first order was placed; the only input that differs between two runs of one seed.
     pub start: Timestamp,
-    /// Whether prices change in the middle; only who owns the database can do that.
+    /// Whether prices change in the middle; only a stack whose kits have their first prices can do that.
     pub reprice: Repricing,
     /// What is among the orders.
     pub variety: Variety,
@@ -88,21 +80,23 @@ pub enum Variety {
 /// Whether prices change in the middle of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repricing {
-    /// Kits on that shelf change their price.
+    /// Kits on that shelf change their price, and scarce ones are delivered.
     InTheMiddle,
-    /// All prices stay.
+    /// All prices and shelves stay.
     Never,
 }
 
 /// All steps of a run; the same plan gives the same steps.
 pub fn steps(plan: &Plan, kits: &[Kit]) -> Vec<Step> {
     let mut steps = Vec::with_capacity(plan.units + plan.units / 10);
-    let changes = changes(plan, kits);
+    let mut changes = changes::changes(plan, kits);
     let mut mix = Mix::new(plan, kits);
     for at in 0..plan.units {
-        for (sku, price_minor) in changes.get(&at).into_iter().flatten() {
-            mix.reprice(sku, *price_minor);
-            steps.push(Step::Reprice { sku: sku.clone(), price_minor: *price_minor });
+        for change in changes.remove(&at).unwrap_or_default() {
+            if let What::Price(price_minor) = change.what {
+                mix.reprice(at, &change.sku, price_minor);
+            }
+            steps.push(Step::Change(Box::new(change)));
         }
         let message = mix.next(at);
         steps.push(Step::Send(Box::new(message)));
@@ -116,22 +110,7 @@ pub fn steps(plan: &Plan, kits: &[Kit]) -> Vec<Step> {
     repeat(&random, steps)
 }
 
-/// Which prices change before which unit: spread over the middle of the run.
-fn changes(plan: &Plan, kits: &[Kit]) -> BTreeMap<usize, Vec<(String, i64)>> {
-    let mut changes: BTreeMap<usize, Vec<(String, i64)>> = BTreeMap::new();
-    let repriced: Vec<(&Kit, i64)> =
-        kits.iter().filter_map(|kit| Some((kit, mix::new_price(kit)?))).collect();
-    if plan.reprice == Repricing::InTheMiddle {
-        let (from, to) = (plan.units * CHANGES_FROM_PERCENT / 100, plan.units * CHANGES_TO_PERCENT / 100);
-        for (at, (kit, price_minor)) in repriced.iter().enumerate() {
-            let place = from + (to - from) * at / repriced.len().max(1);
-            changes.entry(place).or_default().push((kit.sku.clone(), *price_minor));
-        }
-    }
-    changes
-}
-
-/// Moves messages by a few places, never across a price change: what a message may expect depends on its side.
+/// Moves messages by a few places, never across a change: what a message may expect depends on its side.
 fn reorder(random: &Random, steps: &mut [Step]) {
     let mut at = 0;
     while at < steps.len() {
@@ -176,6 +155,7 @@ fn again(random: &Random, message: &Message) -> Message {
 
 #[cfg(test)]
 mod tests {
+    use super::changes::What;
     use super::{Message, Plan, Repricing, Step, Variety, steps};
     use crate::kits::catalog;
     use crate::sent::Outcome;
@@ -261,8 +241,10 @@ mod tests {
         let mut changed: BTreeMap<String, i64> = BTreeMap::new();
         for step in plan(4000, 5) {
             match step {
-                Step::Reprice { sku, price_minor } => {
-                    changed.insert(sku, price_minor);
+                Step::Change(change) => {
+                    if let What::Price(price_minor) = change.what {
+                        changed.insert(change.sku, price_minor);
+                    }
                 }
                 Step::Send(message) => {
                     let items = message.order.iter().flat_map(|order| &order.items);
@@ -282,6 +264,23 @@ mod tests {
             }
         }
         assert!(changed.len() >= 8);
+    }
+
+    #[test]
+    fn customers_order_a_kit_soon_after_its_price_has_changed() {
+        let steps = plan(2000, 1);
+        for (at, step) in steps.iter().enumerate() {
+            let Step::Change(change) = step else { continue };
+            if let What::Delivery(_) = change.what {
+                continue;
+            }
+            let orders = steps.iter().skip(at).filter_map(|step| match step {
+                Step::Send(message) => message.order.as_ref(),
+                Step::Change(_) => None,
+            });
+            let soon = orders.take(200).filter(|order| order.items.iter().any(|item| item.sku == change.sku));
+            assert!(soon.count() >= 6, "{}", change.sku);
+        }
     }
 
     #[test]

@@ -42,6 +42,17 @@ pub async fn mismatch(sql: &Client) -> Result<String, Error> {
     Ok(id)
 }
 
+/// Changes the price of one kit behind the shop's back, after a new price has come for it.
+///
+/// # Errors
+/// [`Error::NothingToPlantIn`] when no kit has a new price; [`Error::Database`].
+pub async fn misprice(sql: &Client) -> Result<String, Error> {
+    let statement = "UPDATE products SET price_minor = price_minor + 1
+                     WHERE sku = (SELECT min(sku) FROM products WHERE version > 1) RETURNING sku";
+    let row = sql.query_opt(statement, &[]).await.map_err(database::failed("change a price"))?;
+    row.and_then(|row| row.try_get(0).ok()).ok_or(Error::NothingToPlantIn)
+}
+
 /// Stops the event source, so that the first messages stay in the queue for [`withhold`].
 ///
 /// # Errors

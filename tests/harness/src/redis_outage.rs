@@ -92,7 +92,8 @@ async fn on(info: &Info, options: &cli::RedisOutage, file: &Path) -> Result<Meas
     let plan = Plan { units, seed: options.seed, start: demo::now(), reprice, variety };
     let (sent, enough) = (Cell::new(0), Cell::new(false));
     let (queues, orders, rate) = (&info.sqs(), info.queue("orders")?, options.rate);
-    let run = Run { queues, orders, sql: &sql, rate, file, progress: &sent, enough: &enough };
+    let products = info.queue("products")?;
+    let run = Run { queues, orders, products, sql: &sql, rate, file, progress: &sent, enough: &enough };
     let work = async {
         let (sent, captured) = tokio::join!(sender::send(run, &plan), course(info, options, &enough));
         sent.and(captured)

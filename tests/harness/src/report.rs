@@ -50,6 +50,10 @@ pub struct Report {
     pub provider_ms: Percentiles,
     /// Calls that reached the provider.
     pub provider_calls: u64,
+    /// New prices and deliveries that the shop told of.
+    pub product_changes: u64,
+    /// Of each new price: from sending it to the decision of the first order that was judged by it.
+    pub product_change_ms: Percentiles,
     /// Units that reached their end, by the time from the first message to the last end.
     pub orders_per_s: f64,
     /// Data API calls by function, as the server counted them.
@@ -61,6 +65,27 @@ pub struct Report {
     pub redis_calls: BTreeMap<String, u64>,
     /// Processes started, by function.
     pub cold_starts: BTreeMap<String, u64>,
+    /// What the run used, by function, for the cost model.
+    pub usage: BTreeMap<String, Usage>,
+    /// Lines of all orders that were sent, each order once.
+    pub lines: u64,
+    /// By how much the database grew.
+    pub database_bytes: u64,
+}
+
+/// What one function used in a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Invocations, by its host's count.
+    pub invocations: u64,
+    /// Messages that came with them; 0 for a function that a clock invokes.
+    pub messages: u64,
+    /// Data API calls, by the server's count.
+    pub data_api_calls: u64,
+    /// SQS calls of its own, by the endpoint's count.
+    pub sqs_calls: u64,
+    /// Bytes in its log.
+    pub log_bytes: u64,
 }
 
 /// What the report needs beside the judgement.
@@ -72,8 +97,18 @@ pub struct Measured {
     pub data_api_calls: BTreeMap<String, u64>,
     /// Processes started, by function.
     pub cold_starts: BTreeMap<String, u64>,
+    /// As [`Report::usage`].
+    pub usage: BTreeMap<String, Usage>,
+    /// As [`Report::lines`].
+    pub lines: usize,
+    /// As [`Report::database_bytes`].
+    pub database_bytes: u64,
     /// What the provider has counted.
     pub provider: sandbox::Figures,
+    /// New prices and deliveries that were sent.
+    pub changes: usize,
+    /// As [`crate::verdict::judged_ms`] says.
+    pub change_judged_ms: Vec<f64>,
     /// From the first message to the end, in seconds.
     pub seconds: f64,
 }
@@ -108,11 +143,16 @@ impl Report {
             confirmed_ms: figures(FUNCTIONS[1]).confirmed_ms,
             provider_ms: measured.provider.provider_ms,
             provider_calls: measured.provider.calls_total,
+            product_changes: u64::try_from(measured.changes).unwrap_or(u64::MAX),
+            product_change_ms: Percentiles::of(measured.change_judged_ms.clone()),
             orders_per_s: hundredths(float(ended) / seconds),
             data_api_calls: of_each(calls),
             data_api_calls_per_batch: of_each(per_batch),
             redis_calls: of_each(|function| figures(function).redis_calls),
             cold_starts: measured.cold_starts.clone(),
+            usage: measured.usage.clone(),
+            lines: u64::try_from(measured.lines).unwrap_or(u64::MAX),
+            database_bytes: measured.database_bytes,
         }
     }
 
@@ -156,6 +196,7 @@ impl Report {
         let rows = [
             row("done within, ms", [times(self.accepted_ms), times(self.confirmed_ms)]),
             row("of it the provider, ms", provider),
+            row("price known within, ms", [times(self.product_change_ms), String::new()]),
             row("Data API calls", each(&calls)),
             row("Redis calls", each(&|function| of(&self.redis_calls, function))),
             row("cold starts", each(&|function| of(&self.cold_starts, function))),
@@ -213,7 +254,7 @@ pub(crate) fn hundredths(value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Measured, Report, verdict};
+    use super::{Measured, Report, Usage, verdict};
     use crate::figures::{Figures, Percentiles};
     use crate::sandbox;
     use crate::verdict::Judgement;
@@ -244,12 +285,19 @@ mod tests {
             [("process-orders".to_owned(), accepts), ("settle-payments".to_owned(), settles)].into()
         };
         let provider_ms = percentiles(120.0, 300.0, 500.0);
+        let usage =
+            Usage { invocations: 40, messages: 103, data_api_calls: 43, sqs_calls: 80, log_bytes: 9000 };
         let measured = Measured {
             figures: [("process-orders".to_owned(), accepting), ("settle-payments".to_owned(), settling)]
                 .into(),
             data_api_calls: named(45, 63),
             cold_starts: named(2, 3),
             provider: sandbox::Figures { provider_ms, calls_total: 178, ..sandbox::Figures::default() },
+            usage: [("process-orders".to_owned(), usage)].into(),
+            lines: 190,
+            database_bytes: 70_000,
+            changes: 5,
+            change_judged_ms: vec![90.0, 40.0, 60.0],
             seconds: 0.8,
         };
         Report::new(&judgement(), &measured)
@@ -264,10 +312,13 @@ mod tests {
             "accepted_ms": {"p50": 23.0, "p95": 41.0, "p99": 77.0},
             "confirmed_ms": {"p50": 400.0, "p95": 900.0, "p99": 1200.0},
             "provider_ms": {"p50": 120.0, "p95": 300.0, "p99": 500.0}, "provider_calls": 178, "orders_per_s": 125.0,
+            "product_changes": 5, "product_change_ms": {"p50": 60.0, "p95": 90.0, "p99": 90.0},
             "data_api_calls": {"process-orders": 45, "settle-payments": 63},
             "data_api_calls_per_batch": {"process-orders": 1.08, "settle-payments": 3.0},
             "redis_calls": {"process-orders": 31, "settle-payments": 80},
             "cold_starts": {"process-orders": 2, "settle-payments": 3},
+            "usage": {"process-orders": {"invocations": 40, "messages": 103, "data_api_calls": 43, "sqs_calls": 80, "log_bytes": 9000}},
+            "lines": 190, "database_bytes": 70_000,
         });
         assert_eq!(serde_json::to_value(report()).unwrap(), expected);
     }
@@ -279,6 +330,7 @@ mod tests {
         assert!(table.contains("    payment_declined      2\n"), "{table}");
         let times = table.lines().find(|line| line.contains("done within, ms")).unwrap();
         assert!(times.ends_with("p50 23   p95 41   p99 77  p50 400   p95 900   p99 1200"), "{table}");
+        assert!(table.contains("price known within, ms  p50 60   p95 90   p99 90"), "{table}");
         assert!(table.contains("45, 1.08 a batch"), "{table}");
         assert!(table.contains("63, 3.00 a batch"), "{table}");
     }

@@ -1,16 +1,21 @@
-//! Sends the steps of a run at their pace, and writes down what the queue took.
+//! Sends the steps of a run at their pace, and writes down what the queues took.
 //!
 //! Open loop: message `n` is due `n / rate` seconds after the start, whether or not the stack keeps up, as customers
-//! do not wait for each other either. A price change waits until everything before it is in the queue.
+//! do not wait for each other either. A new price waits for nobody, and nobody for it: from the moment it is sent until
+//! the database is seen to hold it, an order for its kit may be judged by either price, and is written down so. An order
+//! sent after that has one right outcome.
 
 use crate::kits::catalog;
+use crate::orders::changes::{CHANGED_VERSION, Change, What};
 use crate::orders::{Message, Plan, Step, steps};
 use crate::queues::{Outgoing, Queue, Queues};
-use crate::sent::{self, Sent};
+use crate::sent::{self, Changed, Outcome, Sent};
 use crate::{Error, database};
 use backoff::{Clock, SystemClock};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +27,12 @@ const CALLS_MAX: usize = 32;
 /// Most messages of one call; small, so that no message waits for its neighbours at a low rate.
 const PER_CALL_MAX: usize = 10;
 
+/// How often the database is asked whether it holds a new price.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// A new price that the database does not hold after so long is not waited for; the verdict will miss it.
+const CHANGE_LIMIT: Duration = Duration::from_secs(30);
+
 /// What the sender needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
@@ -29,25 +40,42 @@ pub struct Run<'a> {
     pub queues: &'a Queues,
     /// The orders queue.
     pub orders: &'a Queue,
-    /// The database, where prices change.
+    /// The queue of product changes and stock adjustments.
+    pub products: &'a Queue,
+    /// The database, which shows when a new price holds.
     pub sql: &'a Client,
-    /// Messages per second.
+    /// Orders per second.
     pub rate: u32,
     /// The sender's file.
     pub file: &'a Path,
-    /// Messages sent so far, for whoever shows progress.
+    /// Orders sent so far, for whoever shows progress.
     pub progress: &'a Cell<usize>,
     /// Set by whoever has seen enough: the sender ends early then, and its file holds what was sent.
     pub enough: &'a Cell<bool>,
 }
 
-/// Sends everything; afterwards the file holds one line for every message.
+/// One thing to send.
+enum Work {
+    Orders(Vec<Message>),
+    Change(Change),
+}
+
+/// What was sent, when its call was answered.
+enum Done {
+    Orders(Vec<Sent>),
+    Change(Changed),
+}
+
+/// Kits whose new price was sent and has not been seen in the database yet.
+type InFlight = RefCell<BTreeSet<String>>;
+
+/// Sends everything; afterwards the file holds one line for every order's message. Returns the changes that were sent.
 ///
 /// # Errors
-/// As [`Queues::send`] and [`database::reprice`]; [`Error::File`] for the sender's file.
-pub async fn send(run: Run<'_>, plan: &Plan) -> Result<(), Error> {
-    let failed = |source| Error::File { path: run.file.to_owned(), source };
-    let mut file = BufWriter::new(std::fs::File::create(run.file).map_err(failed)?);
+/// As [`Queues::send`] and [`database::version`]; [`Error::File`] for the sender's file.
+pub async fn send(run: Run<'_>, plan: &Plan) -> Result<Vec<Changed>, Error> {
+    let in_flight = InFlight::default();
+    let mut log = Log::new(run)?;
     // Generated before the clock starts, or the first messages would be late and come in a bunch.
     let steps = steps(plan, &catalog());
     let start = SystemClock.monotonic();
@@ -66,35 +94,36 @@ pub async fn send(run: Run<'_>, plan: &Plan) -> Result<(), Error> {
                 // Late messages share a call; one that is not yet due first lets the earlier ones go.
                 if at > now || due.len() == PER_CALL_MAX {
                     if !due.is_empty() {
-                        calls.push(call(run, std::mem::take(&mut due)));
+                        calls.push(carry_out(run, &in_flight, Work::Orders(std::mem::take(&mut due))));
                     }
                     while calls.len() > CALLS_MAX {
-                        record(run, &mut file, calls.next().await)?;
+                        log.record(calls.next().await)?;
                     }
-                    rest(run, &mut file, &mut calls, start + at).await?;
+                    rest(&mut log, &mut calls, start + at).await?;
                 }
                 due.push(*message);
             }
-            Step::Reprice { sku, price_minor } => {
-                calls.push(call(run, std::mem::take(&mut due)));
-                while let Some(done) = calls.next().await {
-                    record(run, &mut file, Some(done))?;
+            Step::Change(change) => {
+                // From here on, not from the call's first step: orders behind it may overtake it.
+                if let What::Price(_) = change.what {
+                    in_flight.borrow_mut().insert(change.sku.clone());
                 }
-                database::reprice(run.sql, &sku, price_minor).await?;
+                calls.push(carry_out(run, &in_flight, Work::Change(*change)));
             }
         }
     }
-    calls.push(call(run, due));
-    while let Some(done) = calls.next().await {
-        record(run, &mut file, Some(done))?;
+    if !due.is_empty() {
+        calls.push(carry_out(run, &in_flight, Work::Orders(due)));
     }
-    file.flush().map_err(failed)
+    while let Some(done) = calls.next().await {
+        log.record(Some(done))?;
+    }
+    log.close()
 }
 
 /// Waits until `until` on the monotonic clock, and takes the answers of calls meanwhile.
-async fn rest<F: Future<Output = Called>>(
-    run: Run<'_>,
-    file: &mut impl std::io::Write,
+async fn rest<F: Future<Output = Result<Done, Error>>>(
+    log: &mut Log<'_>,
     calls: &mut FuturesUnordered<F>,
     until: Duration,
 ) -> Result<(), Error> {
@@ -104,18 +133,20 @@ async fn rest<F: Future<Output = Called>>(
         tokio::select! {
             biased;
             () = &mut wait => return Ok(()),
-            Some(done) = calls.next() => record(run, file, Some(done))?,
+            Some(done) = calls.next() => log.record(Some(done))?,
         }
     }
 }
 
-/// What one call sent, and when it was answered.
-type Called = Result<Vec<Sent>, Error>;
-
-async fn call(run: Run<'_>, messages: Vec<Message>) -> Called {
-    if messages.is_empty() {
-        return Ok(Vec::new());
+async fn carry_out(run: Run<'_>, in_flight: &InFlight, work: Work) -> Result<Done, Error> {
+    match work {
+        Work::Orders(messages) => orders(run, in_flight, messages).await.map(Done::Orders),
+        Work::Change(change) => tell(run, in_flight, change).await.map(Done::Change),
     }
+}
+
+async fn orders(run: Run<'_>, in_flight: &InFlight, mut messages: Vec<Message>) -> Result<Vec<Sent>, Error> {
+    messages.iter_mut().for_each(|message| allow_either_price(message, &in_flight.borrow()));
     let outgoing =
         |message: &Message| Outgoing { body: message.body.clone(), traceparent: message.traceparent.clone() };
     let bodies: Vec<Outgoing> = messages.iter().map(outgoing).collect();
@@ -134,9 +165,99 @@ async fn call(run: Run<'_>, messages: Vec<Message>) -> Called {
     Ok(messages.into_iter().zip(ids).map(line).collect())
 }
 
-fn record(run: Run<'_>, file: &mut impl std::io::Write, done: Option<Called>) -> Result<(), Error> {
-    for line in done.transpose()?.unwrap_or_default() {
-        sent::append(file, run.file, &line)?;
+/// An order for a kit whose price is changing is right at the old price and at the new one.
+fn allow_either_price(message: &mut Message, in_flight: &BTreeSet<String>) {
+    let changing = message.order.iter().flat_map(|order| &order.items);
+    if changing.map(|item| &item.sku).any(|sku| in_flight.contains(sku)) {
+        for outcome in [Outcome::Confirmed, Outcome::Rejected("price_changed".to_owned())] {
+            if !message.expected.contains(&outcome) {
+                message.expected.push(outcome);
+            }
+        }
     }
-    Ok(())
+}
+
+/// Sends a change, and follows a new price until the database holds it.
+async fn tell(run: Run<'_>, in_flight: &InFlight, change: Change) -> Result<Changed, Error> {
+    let message = Outgoing { body: change.body, traceparent: change.traceparent };
+    let sent_at_ms = SystemClock.now_ms();
+    let changed = Changed { sku: change.sku, what: change.what, sent_at_ms };
+    if let What::Delivery(_) = change.what {
+        run.queues.send(run.products, &[message.clone(), message]).await?;
+        return Ok(changed);
+    }
+    run.queues.send(run.products, &[message]).await?;
+    let last = SystemClock.monotonic() + CHANGE_LIMIT;
+    while SystemClock.monotonic() < last {
+        if database::version(run.sql, &changed.sku).await? >= Some(CHANGED_VERSION) {
+            in_flight.borrow_mut().remove(&changed.sku);
+            break;
+        }
+        SystemClock.sleep(LOOK).await;
+    }
+    Ok(changed)
+}
+
+/// What was sent: orders in the sender's file, changes in memory.
+struct Log<'a> {
+    path: &'a Path,
+    file: BufWriter<File>,
+    changes: Vec<Changed>,
+}
+
+impl<'a> Log<'a> {
+    fn new(run: Run<'a>) -> Result<Self, Error> {
+        let failed = |source| Error::File { path: run.file.to_owned(), source };
+        let file = BufWriter::new(File::create(run.file).map_err(failed)?);
+        Ok(Self { path: run.file, file, changes: Vec::new() })
+    }
+
+    fn record(&mut self, done: Option<Result<Done, Error>>) -> Result<(), Error> {
+        match done.transpose()? {
+            Some(Done::Orders(lines)) => {
+                lines.iter().try_for_each(|line| sent::append(&mut self.file, self.path, line))
+            }
+            Some(Done::Change(changed)) => {
+                self.changes.push(changed);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn close(mut self) -> Result<Vec<Changed>, Error> {
+        self.file.flush().map_err(|source| Error::File { path: self.path.to_owned(), source })?;
+        Ok(self.changes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::allow_either_price;
+    use crate::kits::catalog;
+    use crate::orders::{Message, Plan, Repricing, Step, Variety, steps};
+    use crate::sent::Outcome;
+
+    /// A message for a kit whose price has changed, at the old price.
+    fn old_price() -> Message {
+        let start = "2026-11-23T10:15:00Z".parse().unwrap();
+        let (reprice, variety) = (Repricing::InTheMiddle, Variety::Shop);
+        let steps = steps(&Plan { units: 2000, seed: 1, start, reprice, variety }, &catalog());
+        let wanted = |step| match step {
+            Step::Send(message) if message.kind == "old_price" => Some(*message),
+            _ => None,
+        };
+        steps.into_iter().find_map(wanted).unwrap()
+    }
+
+    #[test]
+    fn only_an_order_for_a_changing_kit_is_right_at_either_price() {
+        let changed = Outcome::Rejected("price_changed".into());
+        let mut message = old_price();
+        allow_either_price(&mut message, &["kit-of-others".to_owned()].into());
+        assert_eq!(message.expected, [changed.clone()]);
+        let sku = message.order.clone().unwrap().items[0].sku.clone();
+        allow_either_price(&mut message, &[sku].into());
+        assert_eq!(message.expected, [changed, Outcome::Confirmed]);
+    }
 }

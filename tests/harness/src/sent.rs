@@ -3,6 +3,7 @@
 //! It is the first of the verdict's sources and knows nothing of the others.
 
 use crate::Error;
+use crate::orders::changes::What;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -89,6 +90,17 @@ pub struct Sent {
     pub sent_at_ms: u64,
     /// W3C trace context.
     pub traceparent: String,
+}
+
+/// One change of the catalog that the products queue took. The sender keeps these in memory, not in its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The kit.
+    pub sku: String,
+    /// What became different.
+    pub what: What,
+    /// When it was sent, in Unix milliseconds by the sender's clock, before the call.
+    pub sent_at_ms: u64,
 }
 
 /// Appends one line; the caller keeps the file open and flushes it at the end.

@@ -56,7 +56,7 @@ pub async fn settled(info: &Info, sql: &Client, told: Told, limit: Duration) -> 
 
 async fn at_rest(info: &Info, sql: &Client, told: Told) -> Result<bool, Error> {
     let status = info.status().await?;
-    if status.depth("orders").total() + status.depth("payments").total() > 0 {
+    if ["orders", "payments", "products"].iter().any(|queue| status.depth(queue).total() > 0) {
         return Ok(false);
     }
     let rows = rows(sql).await?;

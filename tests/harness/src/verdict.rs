@@ -3,14 +3,17 @@
 //! Every unit sent (an order's content, or a malformed body) ends in exactly one place: confirmed, rejected,
 //! quarantined, dead-lettered, lost or unfinished. Across that, a unit is mismatched when its place or its rows are
 //! not what it was sent for, when its charge is not what its row says (`money`), and when the shop was not told
-//! what the row says (`events`).
+//! what the row says (`events`). A price that is not what the shop sent (`changes`) is mismatched as well.
 
+mod changes;
 mod events;
 mod money;
 
 use crate::evidence::{Evidence, Row};
 use crate::sent::{Item, Outcome, Placed, Sent};
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use changes::judged_ms;
 
 /// The judgement of one run; the counts are units, except where noted.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,7 +37,7 @@ pub struct Judgement {
     /// Accepted and neither paid nor rejected; or nowhere, but the queue still holds messages.
     pub unfinished: u64,
     /// Units whose rows or place are wrong, orders whose charge or events are not what their row says, SKUs whose
-    /// stock does not add up, rows that nobody sent.
+    /// stock does not add up or whose price is not what was sent last, rows that nobody sent.
     pub mismatched: u64,
     /// Orders from which money was taken more than once.
     pub double_charged: u64,
@@ -89,8 +92,13 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     judgement.leaked = count(evidence.leaks.len());
     judgement.findings.extend(evidence.leaks.iter().cloned());
     let told = events::events(evidence);
-    let beyond_units =
-        money.mismatched.into_iter().chain(told).chain(stock(evidence)).chain(unsent(evidence));
+    let beyond_units = money
+        .mismatched
+        .into_iter()
+        .chain(told)
+        .chain(stock(evidence))
+        .chain(changes::prices(evidence))
+        .chain(unsent(evidence));
     for finding in beyond_units {
         judgement.mismatched += 1;
         judgement.findings.push(finding);
@@ -140,11 +148,11 @@ fn judge_unit(evidence: &Evidence, contents: &Contents<'_>, messages: &[&Sent], 
     match &place {
         Place::Confirmed => {
             judgement.confirmed += 1;
-            wrong.extend(unexpected(first, &Outcome::Confirmed));
+            wrong.extend(unexpected(messages, &Outcome::Confirmed));
         }
         Place::Rejected(reason) => {
             *judgement.rejected.entry(reason.clone()).or_default() += 1;
-            wrong.extend(unexpected(first, &Outcome::Rejected(reason.clone())));
+            wrong.extend(unexpected(messages, &Outcome::Rejected(reason.clone())));
         }
         Place::OnItsWay(how) => {
             judgement.unfinished += 1;
@@ -152,7 +160,7 @@ fn judge_unit(evidence: &Evidence, contents: &Contents<'_>, messages: &[&Sent], 
         }
         Place::Quarantine(reason) => {
             judgement.quarantined += 1;
-            wrong.extend(unexpected(first, &Outcome::Quarantined(reason.clone())));
+            wrong.extend(unexpected(messages, &Outcome::Quarantined(reason.clone())));
             wrong.extend(reused_without_first(evidence, first, reason));
         }
         Place::DeadLetter => judgement.dead_lettered += 1,
@@ -208,9 +216,11 @@ fn place_of(row: &Row, dead_payment: bool) -> Place {
     }
 }
 
-fn unexpected(sent: &Sent, outcome: &Outcome) -> Option<String> {
-    let wanted = || sent.expected.iter().map(name).collect::<Vec<_>>().join(" or ");
-    (!sent.expected.contains(outcome)).then(|| format!("is {}, should be {}", name(outcome), wanted()))
+/// A unit that was sent twice may be judged by either message: around a new price they may allow different outcomes.
+fn unexpected(messages: &[&Sent], outcome: &Outcome) -> Option<String> {
+    let allowed: BTreeSet<&Outcome> = messages.iter().flat_map(|message| &message.expected).collect();
+    let wanted = || allowed.iter().map(|outcome| name(outcome)).collect::<Vec<_>>().join(" or ");
+    (!allowed.contains(outcome)).then(|| format!("is {}, should be {}", name(outcome), wanted()))
 }
 
 fn name(outcome: &Outcome) -> String {
@@ -283,11 +293,10 @@ fn stock(evidence: &Evidence) -> Vec<String> {
     holding.flat_map(|row| &row.items).for_each(|item| *taken.entry(&item.sku).or_default() += item.quantity);
     let wrong = evidence.stock.iter().filter_map(|(sku, stock)| {
         let taken = taken.get(sku.as_str()).copied().unwrap_or(0);
-        let right = stock.available == Some(stock.initial - taken);
+        let right = stock.available == Some(stock.put - taken);
         let available = stock.available.map_or("nothing".to_owned(), |available| available.to_string());
-        (!right).then(|| {
-            format!("stock of {sku}: {} less {taken} taken, but {available} available", stock.initial)
-        })
+        (!right)
+            .then(|| format!("stock of {sku}: {} less {taken} taken, but {available} available", stock.put))
     });
     wrong.collect()
 }

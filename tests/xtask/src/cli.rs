@@ -394,6 +394,8 @@ pub enum Plant {
     Lost,
     /// Changes the price of one item of one confirmed order
     Mismatched,
+    /// Changes the price of one kit that the shop has sent a new price for
+    Mispriced,
     /// Takes one message off the queue and never gives it back
     Unfinished,
     /// Takes the money of one confirmed order a second time

@@ -46,11 +46,12 @@ async fn send_generated(info: &Info, load: &cli::Load) -> Result<(), Error> {
         Plan { units, seed: load.seed, start: now(), reprice: Repricing::Never, variety: Variety::Shop };
     let (sent, enough) = (Cell::new(0), Cell::new(false));
     let (queues, sql) = (info.sqs(), info.sql().await?);
-    let orders = info.queue("orders")?;
+    let (orders, products) = (info.queue("orders")?, info.queue("products")?);
     sender::send(
         Run {
             queues: &queues,
             orders,
+            products,
             sql: &sql,
             rate: load.rate,
             file: &file,

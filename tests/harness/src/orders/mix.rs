@@ -1,6 +1,7 @@
 //! One unit after the other: which kind comes next, and what is right for it.
 
 use super::bodies::{letters, placed, traceparent};
+use super::changes::new_price;
 use super::{Message, Plan, Step, Variety, malformed};
 use crate::canaries::with_canaries;
 use crate::kits::{CURRENCY, Kit, Shelf, index};
@@ -19,10 +20,9 @@ const REUSE_DISTANCE: usize = 50;
 const LINES_MAX: u64 = 3;
 const QUANTITY_MAX: u64 = 3;
 
-/// The price a kit changes to, if it changes.
-pub(crate) fn new_price(kit: &Kit) -> Option<i64> {
-    if let Shelf::Repriced { price_minor } = kit.shelf { Some(price_minor) } else { None }
-}
+/// So many orders ask for a kit whose price has just changed: the n-th comes n² units after the change, so that some
+/// arrive while the change is on its way, and the first that is judged by it tells how long that took.
+const CURIOUS: usize = 12;
 
 /// Of a thousand units, how many are of a kind; the rest are plain.
 const MIX: [(u64, Fault); 11] = [
@@ -75,6 +75,8 @@ pub(super) struct Mix<'a> {
     variety: Variety,
     /// Kits whose price has changed, with the new one.
     changed: BTreeMap<String, i64>,
+    /// Kits that have just changed, by the place of the order that asks for one.
+    curious: BTreeMap<usize, String>,
     malformed: usize,
     /// Plain orders so far, with the unit's place: candidates for a reuse of their id.
     plain: Vec<(usize, Placed)>,
@@ -96,14 +98,20 @@ impl<'a> Mix<'a> {
             start: plan.start,
             variety: plan.variety,
             changed: BTreeMap::new(),
+            curious: BTreeMap::new(),
             malformed: 0,
             plain: Vec::new(),
             reused: Vec::new(),
         }
     }
 
-    pub(super) fn reprice(&mut self, sku: &str, price_minor: i64) {
+    /// The price of a kit changes before the unit in this place.
+    pub(super) fn reprice(&mut self, at: usize, sku: &str, price_minor: i64) {
         self.changed.insert(sku.to_owned(), price_minor);
+        for nth in 1..=CURIOUS {
+            let free = (at + nth * nth..).find(|place| !self.curious.contains_key(place));
+            self.curious.extend(free.map(|place| (place, sku.to_owned())));
+        }
     }
 
     /// The unit in this place of the run.
@@ -111,6 +119,10 @@ impl<'a> Mix<'a> {
         if self.variety == Variety::GoodOrders {
             let items = vec![self.hot(|kit| kit.shelf == Shelf::Steady)];
             return self.message("plain", self.order(at, items), vec![Outcome::Confirmed]);
+        }
+        if let Some(sku) = self.curious.remove(&at) {
+            let items = self.kits.iter().filter(|kit| kit.sku == sku).map(|kit| self.line(kit)).collect();
+            return self.good(at, items);
         }
         let mut roll = self.random.below(1000);
         for (share, fault) in MIX {
@@ -133,10 +145,14 @@ impl<'a> Mix<'a> {
         }
     }
 
-    /// A good order; a kit whose price changes decides what may become of it.
+    /// A good order of popular kits.
     fn plain(&mut self, at: usize) -> Message {
         let items: Vec<Item> = (0..=self.random.below(LINES_MAX)).map(|_| self.hot(|_| true)).collect();
-        let mut items = one_line_per_kit(items);
+        self.good(at, one_line_per_kit(items))
+    }
+
+    /// A good order of these kits; one whose price changes decides what may become of it.
+    fn good(&mut self, at: usize, mut items: Vec<Item>) -> Message {
         let repriced = |items: &[Item]| {
             items
                 .iter()
@@ -272,10 +288,15 @@ impl<'a> Mix<'a> {
             let draw = total * unit_interval(&self.random);
             let rank = self.popularity.partition_point(|sum| *sum <= draw);
             if let Some(kit) = self.kits.get(rank).filter(|kit| offered(kit)) {
-                let quantity = self.amount(1, QUANTITY_MAX);
-                return Item { sku: kit.sku.clone(), quantity, unit_price_minor: kit.price_minor };
+                return self.line(kit);
             }
         }
+    }
+
+    /// A few pieces of this kit at the shop's first price.
+    fn line(&self, kit: &Kit) -> Item {
+        let quantity = self.amount(1, QUANTITY_MAX);
+        Item { sku: kit.sku.clone(), quantity, unit_price_minor: kit.price_minor }
     }
 
     /// A whole order around these lines, with shipping, sometimes with a discount.

@@ -1,5 +1,7 @@
 //! Every way a run can go wrong, planted one at a time into evidence that is right.
 
+mod changes;
+
 use super::{Judgement, judge};
 use crate::evidence::{Evidence, Payment, Quarantined, Row, Stock};
 use crate::sandbox::{Charges, Ledger};
@@ -55,6 +57,7 @@ fn confirmed_row(order: &Placed) -> Row {
         items: order.items.clone(),
         payments: vec![payment],
         events: events(&order.order_id, "confirmed"),
+        decided_at_ms: Some(1_000),
     }
 }
 
@@ -120,8 +123,8 @@ fn right() -> Evidence {
             .collect(),
         orders: rows.map(|row| (row.order_id.clone(), row)).into(),
         stock: [
-            ("kit-a".into(), Stock { initial: 10, available: Some(7) }),
-            ("kit-b".into(), Stock { initial: 5, available: Some(4) }),
+            ("kit-a".into(), Stock { put: 10, available: Some(7) }),
+            ("kit-b".into(), Stock { put: 5, available: Some(4) }),
         ]
         .into(),
         quarantine: vec![
@@ -278,7 +281,7 @@ fn an_outcome_that_was_not_to_be_is_mismatched() {
         "is quarantined (too_deep), should be quarantined (not_json)",
     );
     check(
-        |e| e.sent[0].expected = vec![Outcome::Rejected("x".into())],
+        |e| e.sent[..2].iter_mut().for_each(|sent| sent.expected = vec![Outcome::Rejected("x".into())]),
         "is confirmed, should be rejected (x)",
     );
 }
