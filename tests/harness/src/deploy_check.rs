@@ -18,6 +18,7 @@ mod settings;
 use crate::campaign::{allow_giving_up, rest, trouble};
 use crate::orders::{Plan, Repricing, Variety};
 use crate::sender::{self, Run};
+use crate::sent::Changed;
 use crate::stack::{Info, Stack, StackOptions, poll_until};
 use crate::verdict::judge;
 use crate::{Error, database, demo, evidence, figures, kits, progress, sandbox, stack};
@@ -235,7 +236,8 @@ impl Used<'_> {
         let units = usize::try_from(options.orders).unwrap_or(usize::MAX);
         let (kits, plenty) = (kits::catalog(), kits::plenty(units + 2 * BURST_ORDERS));
         database::seed(self.sql, &kits, plenty).await?;
-        outcome.faults = self.while_provider_fails(options, units).await?;
+        let (faults, changes) = self.while_provider_fails(options, units).await?;
+        outcome.faults = faults;
         out::note(&format!("The provider is well. Sending {BURST_ORDERS} orders at once …"));
         let before = self.burst(BEFORE).await?;
         outcome.update = self.update(settings, outcome.update).await?;
@@ -246,7 +248,7 @@ impl Used<'_> {
         let (limit, sent) = (Duration::from_secs(options.wait_s.into()), Cell::new(units + 2 * BURST_ORDERS));
         self.shown(rest(self.there, self.sql, limit), &sent).await?;
         let file = self.all_sent()?;
-        let mut evidence = evidence::collect(self.there, &file, &kits, plenty).await?;
+        let mut evidence = evidence::collect(self.there, &file, &kits, plenty).await?.with_changes(changes);
         outcome.given_up = allow_giving_up(&mut evidence);
         outcome.judgement = judge(&evidence);
         outcome.redis_calls = figures::of(&self.log(UPDATED).await?).redis_calls;
@@ -254,12 +256,13 @@ impl Used<'_> {
         Ok(())
     }
 
-    /// Sends a shop's day until most of it is paid; returns the calls that the provider failed, by kind.
+    /// Sends a shop's day until most of it is paid; returns the calls that the provider failed, by kind, and the changes of
+    /// the catalog.
     async fn while_provider_fails(
         &self,
         options: &cli::DeployCheck,
         units: usize,
-    ) -> Result<BTreeMap<String, u64>, Error> {
+    ) -> Result<(BTreeMap<String, u64>, Vec<Changed>), Error> {
         let cli::DeployCheck { rate, seed, .. } = *options;
         out::note(&format!(
             "Sending {units} orders at {rate} a second to the deployed queue, while the provider fails …"
@@ -269,21 +272,22 @@ impl Used<'_> {
         let plan = Plan { units, seed, start: demo::now(), reprice, variety };
         let sent = Cell::new(0);
         let work = async {
-            self.send(SHOP, &plan, rate, &sent).await?;
-            trouble::mostly_paid(self.sql, rate).await
+            let changes = self.send(SHOP, &plan, rate, &sent).await?;
+            trouble::mostly_paid(self.sql, rate).await?;
+            Ok(changes)
         };
-        self.shown(work, &sent).await?;
+        let changes = self.shown(work, &sent).await?;
         let faults = sandbox::figures(self.there).await?.refused_by_fault;
         sandbox::set_faults(self.there, seed, &[]).await?;
-        Ok(faults)
+        Ok((faults, changes))
     }
 
     /// Shows how all stands while something is going on.
-    async fn shown(
+    async fn shown<T>(
         &self,
-        work: impl Future<Output = Result<(), Error>>,
+        work: impl Future<Output = Result<T, Error>>,
         sent: &Cell<usize>,
-    ) -> Result<(), Error> {
+    ) -> Result<T, Error> {
         let end = tokio::select! {
             end = work => end,
             error = progress::show(self.there, self.sql, sent) => error.map(|never| match never {}),
@@ -319,7 +323,13 @@ impl Used<'_> {
         Ok(sizes)
     }
 
-    async fn send(&self, part: Part, plan: &Plan, rate: u32, sent: &Cell<usize>) -> Result<(), Error> {
+    async fn send(
+        &self,
+        part: Part,
+        plan: &Plan,
+        rate: u32,
+        sent: &Cell<usize>,
+    ) -> Result<Vec<Changed>, Error> {
         let (queues, file, enough) = (self.there.sqs(), self.file(part), Cell::new(false));
         let orders = self.there.queue("orders")?;
         let run = Run {
@@ -332,7 +342,7 @@ impl Used<'_> {
             progress: sent,
             enough: &enough,
         };
-        sender::send(run, plan).await.map(drop)
+        sender::send(run, plan).await
     }
 
     fn file(&self, part: Part) -> PathBuf {

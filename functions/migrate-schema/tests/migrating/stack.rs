@@ -75,6 +75,7 @@ fn options(database: &Database) -> server::DataApiOptions {
         server: database.server(),
         cluster_arn: CLUSTER.to_owned(),
         secrets: BTreeMap::from([(SECRET.to_owned(), credentials)]),
+        secrets_manager: None,
         rtt: Duration::ZERO,
         // A lost rollback leaves its lock until the transaction has been idle for long enough.
         limits: server::Limits { transaction_idle: Duration::from_millis(500), ..server::Limits::default() },

@@ -38,6 +38,7 @@ impl World {
             server: shop.database.server(),
             cluster_arn: CLUSTER.to_owned(),
             secrets: BTreeMap::from([(SECRET.to_owned(), credentials)]),
+            secrets_manager: None,
             rtt: Duration::ZERO,
             limits: server::Limits::default(),
         };
