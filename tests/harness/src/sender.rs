@@ -255,7 +255,7 @@ mod tests {
         let changed = Outcome::Rejected("price_changed".into());
         let mut message = old_price();
         allow_either_price(&mut message, &["kit-of-others".to_owned()].into());
-        assert_eq!(message.expected, [changed.clone()]);
+        assert_eq!(message.expected, std::slice::from_ref(&changed));
         let sku = message.order.clone().unwrap().items[0].sku.clone();
         allow_either_price(&mut message, &[sku].into());
         assert_eq!(message.expected, [changed, Outcome::Confirmed]);

@@ -48,9 +48,12 @@ fn a_message_sent_twice_may_end_as_either_allows() {
     );
 }
 
+/// An order's lines by kit and price, why it was rejected if it was, and when that was decided.
+type Decided<'a> = (&'a [(&'a str, i64)], Option<&'a str>, u64);
+
 /// Orders of one or two kits, each decided at a time in a way, and what they tell of a change of kit-a at 100 ms.
 #[track_caller]
-fn check_judged(orders: &[(&[(&str, i64)], Option<&str>, u64)], expected: &[f64]) {
+fn check_judged(orders: &[Decided<'_>], expected: &[f64]) {
     let mut evidence = Evidence {
         changes: ["kit-a", "kit-b"]
             .map(|sku| Changed { sku: sku.into(), what: What::Price(1100), sent_at_ms: 100 })
