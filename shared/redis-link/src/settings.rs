@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use redis::io::tcp::TcpSettings;
-use redis::{Client, ConnectionInfo, IntoConnectionInfo};
+use redis::{Client, ConnectionInfo, IntoConnectionInfo, RedisResult, TlsCertificates};
 use thiserror::Error;
 
 /// How long one command may take: 20 times a slow round trip within a region, and little enough that an order whose
@@ -30,13 +30,27 @@ pub struct RedisSettings {
 }
 
 impl RedisSettings {
-    /// Parses `redis://HOST:PORT` or, with TLS, `rediss://USER:PASSWORD@HOST:PORT`. With TLS the process must have
-    /// installed a rustls crypto provider before the first connection.
+    /// Parses `redis://HOST:PORT` or, with TLS, `rediss://USER:PASSWORD@HOST:PORT`. With TLS the server needs a
+    /// certificate for this host that the machine trusts (its own store, or the file that `SSL_CERT_FILE` names).
     ///
     /// # Errors
     /// [`BadUrl`] if the text is no such URL.
     pub fn parse(url: &str) -> Result<Self, BadUrl> {
-        let client = url.into_connection_info().and_then(|info| Client::open(tuned(info)));
+        Self::new(url, Client::open)
+    }
+
+    /// As [`RedisSettings::parse`], for a server with TLS whose certificate only these authorities, as PEM, vouch for:
+    /// the machine's own are not asked.
+    ///
+    /// # Errors
+    /// [`BadUrl`] if the text is no such URL, or has no TLS.
+    pub fn parse_trusting(url: &str, authorities_pem: &[u8]) -> Result<Self, BadUrl> {
+        let root_cert = Some(authorities_pem.to_vec());
+        Self::new(url, |info| Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert }))
+    }
+
+    fn new(url: &str, open: impl FnOnce(ConnectionInfo) -> RedisResult<Client>) -> Result<Self, BadUrl> {
+        let client = url.into_connection_info().and_then(|info| open(tuned(info)));
         let client = client.ok().ok_or(BadUrl)?;
         Ok(Self { client, command_timeout: COMMAND_TIMEOUT, connect_timeout: CONNECT_TIMEOUT })
     }

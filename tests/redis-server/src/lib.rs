@@ -1,9 +1,12 @@
-//! A real Redis or Valkey on a free port, for tests: started, killed, frozen and asked directly.
+//! A real Redis or Valkey on a free port, for tests: started, killed, frozen and asked directly; with TLS and a password,
+//! as production has it, by [`TlsServer`].
 //!
 //! It runs under a shell that ends it when this process is gone, however that ended. A method that cannot do its work
 //! panics, because only tests call it.
 
 #![expect(clippy::expect_used, reason = "only tests use this crate, and a test may fail")]
+
+mod tls;
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -18,6 +21,8 @@ use local_cloud::wheels;
 use redis::{Connection, FromRedisValue};
 use rustix::process::{Pid, Signal, kill_process};
 
+pub use tls::TlsServer;
+
 /// Starts the server, tells its pid, waits for the end of stdin, and ends the server.
 const KEEPER: &str = r#""$@" >/dev/null 2>&1 & echo $!; cat; kill -KILL $!; wait"#;
 
@@ -31,6 +36,8 @@ static PROGRAM: LazyLock<PathBuf> = LazyLock::new(program);
 #[derive(Debug)]
 pub struct Server {
     port: u16,
+    /// Options beside the usual ones.
+    options: Vec<String>,
     running: Option<Running>,
 }
 
@@ -52,11 +59,14 @@ impl Server {
     /// A server that is not running yet, whose port nobody uses.
     #[must_use]
     pub fn stopped() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|socket| socket.local_addr())
-            .expect("a free port")
-            .port();
-        Self { port, running: None }
+        Self { port: free_port(), options: Vec::new(), running: None }
+    }
+
+    /// As [`Server::start`], with options of the server beside the usual ones.
+    fn start_with(options: Vec<String>) -> Self {
+        let mut server = Self { port: free_port(), options, running: None };
+        server.start_again();
+        server
     }
 
     /// Starts it (again), empty, on the same port, and waits until it answers.
@@ -74,6 +84,7 @@ impl Server {
                 "--appendonly",
                 "no",
             ])
+            .args(&self.options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -157,6 +168,12 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A port of this machine that nobody uses.
+fn free_port() -> u16 {
+    let socket = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    socket.expect("a free port").port()
 }
 
 /// The server of this machine, or else of the wheel that the local stack also uses, installed at the first need.
