@@ -1,0 +1,132 @@
+"""The blocks of infra/runbooks that are marked `tried`, run as an operator would, with the AWS command line.
+
+Only names differ from what stands there: `orderflow-prod-orders` is `orders` on one machine, and where AWS is, says the
+environment. Blocks without the mark need an AWS account.
+"""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from stack import CREDENTIALS, ENDPOINTS, INFO, client, wait_until
+
+RUNBOOKS = pathlib.Path(__file__).parents[2] / "infra" / "runbooks"
+BLOCK = re.compile(r"^ *```(?P<language>\w+) tried\n(?P<body>.*?)^ *```$", re.DOTALL | re.MULTILINE)
+SQS = client("sqs")
+DLQ = SQS.get_queue_url(QueueName="orders-dlq")["QueueUrl"]
+
+# Pages and how many blocks of each are tried: none is added or lost unseen.
+TRIED = {
+    "README.md": {"text": 1},
+    "database-at-its-acu-limit.md": {"sql": 1},
+    "function-errors.md": {"text": 1},
+    "payments-stopped.md": {"sql": 3},
+    "redrive.md": {"text": 2},
+    "schema-change.md": {"text": 1},
+}
+
+
+def blocks(page, language):
+    """The bodies of a page's tried blocks."""
+    text = (RUNBOOKS / page).read_text(encoding="utf-8")
+    return [found["body"] for found in BLOCK.finditer(text) if found["language"] == language]
+
+
+# Version 1 of the command line asks SQS at its old address, whatever the environment says.
+AWS = """aws() { if [ "$1" = sqs ]; then command aws "$@" --endpoint-url "$AWS_ENDPOINT_URL_SQS"; else command aws "$@"; fi; }
+"""
+
+
+def shell(command, **variables):
+    """Runs a block in a folder of its own; returns what it printed, and the answer that it wrote."""
+    command = command.replace("orderflow-prod-", "")
+    # Version 2 of the command line needs this, version 1 from PyPI does not know it.
+    command = command.replace("--cli-binary-format raw-in-base64-out", "")
+    environment = {
+        "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
+        "AWS_ACCESS_KEY_ID": CREDENTIALS["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": CREDENTIALS["aws_secret_access_key"],
+        "AWS_DEFAULT_REGION": INFO["region"],
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **{f"AWS_ENDPOINT_URL_{name.upper().replace('-', '_')}": url for name, url in ENDPOINTS.items()},
+        **variables,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            ["bash", "-euc", AWS + command], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+        )
+        answer = pathlib.Path(folder, "answer.json")
+        return done, json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else None
+
+
+class Runbooks(unittest.TestCase):
+    def run_block(self, command, **variables):
+        done, answer = shell(command, **variables)
+        self.assertEqual(done.returncode, 0, f"{command}\n{done.stdout}\n{done.stderr}")
+        return json.loads(done.stdout or "null"), answer
+
+    def sql(self, statement):
+        """A statement, as README.md says to send one."""
+        [command] = blocks("README.md", "text")
+        command = command.replace("SELECT …", statement.strip().replace("'", "'\\''"))
+        self.assertIn(statement.strip().split()[0], command)
+        variables = {"CLUSTER": INFO["cluster_arn"], "SECRET": INFO["secrets"]["migrator"]}
+        return self.run_block(command, **variables)[0]
+
+    def dead_letters(self):
+        name = "ApproximateNumberOfMessages"
+        attributes = SQS.get_queue_attributes(QueueUrl=DLQ, AttributeNames=[name])["Attributes"]
+        return int(attributes[name])
+
+    def test_every_tried_block_is_known_here(self):
+        found = {}
+        for page in sorted(RUNBOOKS.glob("*.md")):
+            for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
+                counts = found.setdefault(page.name, {})
+                counts[block["language"]] = counts.get(block["language"], 0) + 1
+        self.assertEqual(found, TRIED)
+
+    def test_payments_are_stopped_and_go_on(self):
+        stop, go_on, look = blocks("payments-stopped.md", "sql")
+        self.addCleanup(self.sql, go_on)
+        for statement, enabled in ((stop, False), (go_on, True)):
+            self.assertEqual(self.sql(statement)["numberOfRecordsUpdated"], 1)
+            [[state, changed_at]] = self.sql(look)["records"]
+            self.assertEqual(state, {"booleanValue": enabled})
+            self.assertIn("stringValue", changed_at)
+
+    def test_running_statements_are_listed(self):
+        [look] = blocks("database-at-its-acu-limit.md", "sql")
+        self.assertGreaterEqual(len(self.sql(look)["records"]), 1, "at least the statement that looks")
+
+    def test_functions_are_invoked_by_hand(self):
+        for page, expected in (("function-errors.md", dict), ("schema-change.md", dict)):
+            [command] = blocks(page, "text")
+            printed, answer = self.run_block(command)
+            self.assertEqual(printed["StatusCode"], 200)
+            self.assertNotIn("FunctionError", printed, answer)
+            self.assertIsInstance(answer, expected)
+            if page == "schema-change.md":
+                self.assertEqual(answer["pending"], [], "this stack has all migrations")
+
+    def test_dead_letters_are_looked_at_and_sent_back(self):
+        for body in ("no order", "nor this"):
+            SQS.send_message(QueueUrl=DLQ, MessageBody=body)
+        look, send_back = blocks("redrive.md", "text")
+        printed, _ = self.run_block(look)
+        [message] = printed["Messages"]
+        self.assertIn(message["Body"], ("no order", "nor this"))
+        self.assertEqual(self.dead_letters(), 1, "what was looked at is hidden for a while")
+        printed, _ = self.run_block(send_back)
+        self.assertIn("TaskHandle", printed)
+        wait_until("the other one to be sent back", lambda: self.dead_letters() == 0)
+        SQS.delete_message(QueueUrl=DLQ, ReceiptHandle=message["ReceiptHandle"])
+
+
+if __name__ == "__main__":
+    unittest.main()
