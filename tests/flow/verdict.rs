@@ -57,6 +57,38 @@ async fn a_new_price_reaches_orders_within_a_second_of_a_demo() {
     assert!(report["product_changes"].as_u64().unwrap() >= 20, "{report}");
     assert!(report["rejected"]["price_changed"].as_u64().unwrap() > 10, "{report}");
     assert!(report["product_change_ms"]["p99"].as_f64().unwrap() < PRICED_WITHIN_MS, "{report}");
+    assert_counts_are_those_of_the_cost_model(&report);
+}
+
+/// Of the counts in `infra/measured.json`, so much may differ from today's: batches are as full as the machine is busy.
+const TOLERANCE: f64 = 0.3;
+
+/// A change that makes more calls must be measured again, or the cost model would go on telling of the old ones.
+fn assert_counts_are_those_of_the_cost_model(report: &Value) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/measured.json");
+    let measured: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let ratio =
+        |counts: &Value, of: &str, by: &str| counts[of].as_f64().unwrap() / counts[by].as_f64().unwrap();
+    let check = |what: &str, then: f64, now: f64| {
+        let off = (now / then - 1.0).abs();
+        assert!(
+            off < TOLERANCE,
+            "{what}: {now:.3}, but {then:.3} in infra/measured.json; run `cargo xtask cost --measure`"
+        );
+    };
+    for function in ["process-orders", "settle-payments"] {
+        let (then, now) = (&measured["functions"][function], &report["usage"][function]);
+        for count in ["data_api_calls", "sqs_calls", "log_bytes"] {
+            let each = |counts| ratio(counts, count, "invocations");
+            check(&format!("{function}, {count} an invocation"), each(then), each(now));
+        }
+        let messages =
+            |counts: &Value, orders: &Value| counts["messages"].as_f64().unwrap() / orders.as_f64().unwrap();
+        let (then, now) = (messages(then, &measured["orders"]), messages(now, &report["sent"]));
+        check(&format!("{function}, messages an order"), then, now);
+    }
+    let lines = ratio(&measured, "lines", "orders");
+    check("lines an order", lines, ratio(report, "lines", "sent"));
 }
 
 #[tokio::test]

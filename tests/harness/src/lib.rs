@@ -24,6 +24,7 @@ pub mod verdict;
 pub mod campaign;
 pub mod demo;
 pub mod deploy_check;
+pub mod measure;
 pub mod outage;
 pub mod plant;
 pub mod progress;

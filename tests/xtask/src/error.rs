@@ -41,6 +41,14 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// A file of the cost model lacks a number.
+    #[error(
+        "the cost model needs the number {path}: look into infra/prices.json, infra/measured.json and infra/settings.json"
+    )]
+    NoNumber {
+        /// Its place in one of the files.
+        path: String,
+    },
     /// The virtual environment could not be made.
     #[error(
         "cannot make a Python environment at {}: install Python 3.9 or newer with its venv module (Debian and Ubuntu: `apt-get install python3-venv`)",

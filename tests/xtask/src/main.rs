@@ -3,7 +3,7 @@
 use clap::Parser as _;
 use std::process::ExitCode;
 use xtask::cli::{Cli, Command};
-use xtask::{Error, check, doctor, heavy, infra, out, test};
+use xtask::{Error, check, cost, doctor, heavy, infra, out, test};
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
@@ -11,6 +11,7 @@ fn main() -> ExitCode {
         Command::Check => check::run(),
         Command::Doctor(options) => doctor::run(&options),
         Command::InfraCheck => infra::check(),
+        Command::Cost(options) if !options.measure => cost::run(&options),
         Command::Fmt => check::format(),
         Command::Down => heavy::hand_over_without_build(),
         Command::Up(_)
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         | Command::RedisOutage(_)
         | Command::Campaign(_)
         | Command::DeployCheck(_)
+        | Command::Cost(_)
         | Command::Demo(_) => heavy::build_and_hand_over(),
     };
     match result {

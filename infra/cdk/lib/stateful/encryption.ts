@@ -1,4 +1,4 @@
-// One key per stage, for everything at rest: queues, secrets, database, cache, logs. It costs 1 USD a month; a key per
+// One key per stage, for everything at rest: queues, secrets, database, cache, logs. It costs little (infra/prices.json); a key per
 // thing would cost as much again for each, and the same people would be allowed to use them.
 //
 // Roles are named by their own policies, in the processing stack: a key policy that named them would tie the two

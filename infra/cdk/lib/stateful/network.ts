@@ -1,10 +1,10 @@
 // The VPC: there because of Redis, with the fewest parts that cost money.
 //
 // - ElastiCache lives in a VPC, so whoever uses Redis is in it: every function but migrate-schema.
-// - settle-payments and reconcile-orders also call the payment provider, whose API has IPv4 addresses: a NAT gateway
-//   (33 USD a month each). Egress-only IPv6 would be free and would not reach it.
-// - Where there is NAT, interface endpoints for SQS and the Data API add 29 USD a month (2 services × 2 zones) and save
-//   0.035 USD per GB: they pay from 830 GB a month on. So there are none.
+// - settle-payments and reconcile-orders also call the payment provider, whose API has IPv4 addresses: a NAT gateway.
+//   Egress-only IPv6 would be free and would not reach it.
+// - Where there is NAT, interface endpoints for SQS and the Data API (2 services × 2 zones) cost more than they spare until
+//   hundreds of GB a month pass them. So there are none; `cargo xtask cost` compares, by infra/prices.json.
 // - Aurora is reached through the Data API only. Nothing may connect to it: its security group lets nobody in.
 // - migrate-schema and database-users need no Redis and stay outside.
 
