@@ -8,6 +8,8 @@
 //! deploys half the batch size in the middle of the work, and batches must become as small; the verdict on all orders
 //! is that of `campaign`; `cdk` deletes both stacks, and nothing may be left.
 
+#![expect(clippy::indexing_slicing, reason = "a JSON value that is asked for what it has not answers null")]
+
 mod adapted;
 mod cdk;
 mod emulator;
@@ -78,7 +80,7 @@ pub async fn run(options: &cli::DeployCheck) -> Result<(), Error> {
     let address = Address::free()?;
     let state = workspace::private().join(format!("deploy-{}", std::process::id()));
     let stack = Stack::start(stack_options(options, &address, state.clone())?).await?;
-    let result = beside(&stack.info, options, &address, &state).await;
+    let result = Box::pin(beside(&stack.info, options, &address, &state)).await;
     if result.is_ok() {
         stack.end_or_say().await;
     } else {
@@ -157,7 +159,7 @@ async fn deployed(
     there.queues_elsewhere = true;
     let sql = there.sql().await?;
     let used = Used { there: &there, sql: &sql, cdk: &cdk, emulator };
-    used.orders(options, &mut settings, &mut outcome).await?;
+    Box::pin(used.orders(options, &mut settings, &mut outcome)).await?;
     out::note("Deleting both stacks …");
     cdk.destroy().await?;
     outcome.left = emulator.ask(&["left", PREFIX], "").await?;
@@ -246,7 +248,7 @@ impl Used<'_> {
         (outcome.update.largest_before, outcome.update.largest_after) = (largest(&before), largest(&after));
         out::note("Waiting for the end of every order, and for the sweep …");
         let (limit, sent) = (Duration::from_secs(options.wait_s.into()), Cell::new(units + 2 * BURST_ORDERS));
-        self.shown(rest(self.there, self.sql, limit), &sent).await?;
+        Box::pin(self.shown(rest(self.there, self.sql, limit), &sent)).await?;
         let file = self.all_sent()?;
         let mut evidence = evidence::collect(self.there, &file, &kits, plenty).await?.with_changes(changes);
         outcome.given_up = allow_giving_up(&mut evidence);

@@ -18,7 +18,7 @@ pub(super) struct Limit {
     pub(super) attempt: &'static str,
 }
 
-/// Types that the emulator's CloudFormation does not know; whatever belongs to one of them goes with it.
+/// Types that the emulator does not know; whatever belongs to one of them goes with it.
 pub(super) const UNKNOWN_TYPES: [&str; 6] = [
     "AWS::Budgets::Budget",
     "AWS::EC2::EIP",

@@ -129,7 +129,7 @@ impl Cdk {
     }
 }
 
-/// The stack's name in CloudFormation.
+/// The stack's name at AWS.
 pub(super) fn name(stack: &str) -> String {
     format!("orderflow-{STAGE}-{stack}")
 }

@@ -1,4 +1,4 @@
-//! The emulator: ministack from PyPI, started for one run, on loopback, and ended with it.
+//! The emulator: ministack, from a Python wheel, started for one run, on loopback, and ended with it.
 //!
 //! It runs the deployed functions as child processes with its own environment beneath theirs, so that the endpoints of
 //! what it lacks reach them as variables that every AWS SDK knows, and no template names them.
