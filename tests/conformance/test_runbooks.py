@@ -13,12 +13,10 @@ import sys
 import tempfile
 import unittest
 
-from stack import CREDENTIALS, ENDPOINTS, INFO, client, wait_until
+from stack import CREDENTIALS, ENDPOINTS, INFO
 
 RUNBOOKS = pathlib.Path(__file__).parents[2] / "infra" / "runbooks"
 BLOCK = re.compile(r"^ *```(?P<language>\w+) tried\n(?P<body>.*?)^ *```$", re.DOTALL | re.MULTILINE)
-SQS = client("sqs")
-DLQ = SQS.get_queue_url(QueueName="orders-dlq")["QueueUrl"]
 
 # Pages and how many blocks of each are tried: none is added or lost unseen.
 TRIED = {
@@ -26,7 +24,6 @@ TRIED = {
     "database-at-its-acu-limit.md": {"sql": 1},
     "function-errors.md": {"text": 1},
     "payments-stopped.md": {"sql": 3},
-    "redrive.md": {"text": 2},
     "schema-change.md": {"text": 1},
 }
 
@@ -35,11 +32,6 @@ def blocks(page, language):
     """The bodies of a page's tried blocks."""
     text = (RUNBOOKS / page).read_text(encoding="utf-8")
     return [found["body"] for found in BLOCK.finditer(text) if found["language"] == language]
-
-
-# Version 1 of the command line asks SQS at its old address, whatever the environment says.
-AWS = """aws() { if [ "$1" = sqs ]; then command aws "$@" --endpoint-url "$AWS_ENDPOINT_URL_SQS"; else command aws "$@"; fi; }
-"""
 
 
 def shell(command, **variables):
@@ -58,7 +50,7 @@ def shell(command, **variables):
     }
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            ["bash", "-euc", AWS + command], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+            ["bash", "-euc", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
         )
         answer = pathlib.Path(folder, "answer.json")
         return done, json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else None
@@ -77,11 +69,6 @@ class Runbooks(unittest.TestCase):
         self.assertIn(statement.strip().split()[0], command)
         variables = {"CLUSTER": INFO["cluster_arn"], "SECRET": INFO["secrets"]["migrator"]}
         return self.run_block(command, **variables)[0]
-
-    def dead_letters(self):
-        name = "ApproximateNumberOfMessages"
-        attributes = SQS.get_queue_attributes(QueueUrl=DLQ, AttributeNames=[name])["Attributes"]
-        return int(attributes[name])
 
     def test_every_tried_block_is_known_here(self):
         found = {}
@@ -113,19 +100,6 @@ class Runbooks(unittest.TestCase):
             self.assertIsInstance(answer, expected)
             if page == "schema-change.md":
                 self.assertEqual(answer["pending"], [], "this stack has all migrations")
-
-    def test_dead_letters_are_looked_at_and_sent_back(self):
-        for body in ("no order", "nor this"):
-            SQS.send_message(QueueUrl=DLQ, MessageBody=body)
-        look, send_back = blocks("redrive.md", "text")
-        printed, _ = self.run_block(look)
-        [message] = printed["Messages"]
-        self.assertIn(message["Body"], ("no order", "nor this"))
-        self.assertEqual(self.dead_letters(), 1, "what was looked at is hidden for a while")
-        printed, _ = self.run_block(send_back)
-        self.assertIn("TaskHandle", printed)
-        wait_until("the other one to be sent back", lambda: self.dead_letters() == 0)
-        SQS.delete_message(QueueUrl=DLQ, ReceiptHandle=message["ReceiptHandle"])
 
 
 if __name__ == "__main__":
