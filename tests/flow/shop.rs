@@ -64,13 +64,15 @@ impl Shop {
         let sql = stack.sql().await.unwrap();
         for (sku, price_minor, available) in KITS {
             let active = sku != "kit-retired-2p";
-            let product = "INSERT INTO products (sku, name, price_minor, currency, active, version) VALUES ($1, $1, $2, 'EUR', $3, 1)";
+            let product = "INSERT INTO products (sku, name, price_minor, currency, active, version) VALUES (CAST($1 AS text), $1, CAST($2 AS bigint), 'EUR', $3, 1)";
             sql.execute(product, &[&sku, &price_minor, &active]).await.unwrap();
-            sql.execute("INSERT INTO stock (sku, available) VALUES ($1, $2)", &[&sku, &available])
-                .await
-                .unwrap();
-            let adjustment =
-                "INSERT INTO stock_adjustments (event_id, sku, delta) VALUES ('seed-' || $1, $1, $2)";
+            sql.execute(
+                "INSERT INTO stock (sku, available) VALUES (CAST($1 AS text), CAST($2 AS bigint))",
+                &[&sku, &available],
+            )
+            .await
+            .unwrap();
+            let adjustment = "INSERT INTO stock_adjustments (event_id, sku, delta) VALUES ('seed-' || CAST($1 AS text), $1, $2)";
             sql.execute(adjustment, &[&sku, &available]).await.unwrap();
         }
         Self { stack, sql }

@@ -1,18 +1,38 @@
 -- The catalog and its stock. Identifiers are compared byte by byte (COLLATE "C"), as the Rust types compare
 -- them, so that "in SKU order" means the same in every part. Money is bigint in minor units, at most twelve
 -- digits: the provider takes no larger amount, and 99 * 50 such lines still fit a bigint.
+--
+-- What one column may hold is a domain, what columns must be to each other a check of their table. Not only to say it
+-- once: PostgreSQL reads the text of every check again for every statement that writes to the table, also where the
+-- column does not change; of a domain it keeps the compiled rule, and asks it only for a column that is written
+-- (measured: checks were a third of accepting an order).
 
 REVOKE CREATE ON SCHEMA public FROM PUBLIC
 
 -- next statement
+CREATE DOMAIN identifier AS text COLLATE "C"
+  CONSTRAINT identifier_format CHECK (VALUE ~ '^[A-Za-z0-9_.:-]+$' AND length(VALUE) <= 64)
+
+-- next statement
+CREATE DOMAIN currency_code AS text CONSTRAINT currency_code_format CHECK (VALUE ~ '^[A-Z]{3}$')
+
+-- next statement
+CREATE DOMAIN minor_units AS bigint CONSTRAINT minor_units_range CHECK (VALUE BETWEEN 0 AND 999999999999)
+
+-- next statement
+CREATE DOMAIN row_version AS bigint CONSTRAINT row_version_range CHECK (VALUE >= 0)
+
+-- next statement
+CREATE DOMAIN stock_units AS bigint CONSTRAINT stock_never_below_zero CHECK (VALUE >= 0)
+
+-- next statement
 CREATE TABLE products (
-  sku         text COLLATE "C" CONSTRAINT products_pk PRIMARY KEY
-              CONSTRAINT products_sku_format CHECK (sku ~ '^[A-Za-z0-9_.:-]+$' AND length(sku) <= 64),
+  sku         identifier  CONSTRAINT products_pk PRIMARY KEY,
   name        text        NOT NULL CONSTRAINT products_name_length CHECK (length(name) BETWEEN 1 AND 200),
-  price_minor bigint      NOT NULL CONSTRAINT products_price_range CHECK (price_minor BETWEEN 0 AND 999999999999),
-  currency    text        NOT NULL CONSTRAINT products_currency_format CHECK (currency ~ '^[A-Z]{3}$'),
+  price_minor minor_units NOT NULL,
+  currency    currency_code NOT NULL,
   active      boolean     NOT NULL,
-  version     bigint      NOT NULL CONSTRAINT products_version_range CHECK (version >= 0),
+  version     row_version NOT NULL,
   image_key   text        CONSTRAINT products_image_key_length CHECK (length(image_key) BETWEEN 1 AND 200),
   updated_at  timestamptz NOT NULL DEFAULT clock_timestamp()
 )
@@ -22,10 +42,9 @@ CREATE TABLE products (
 -- waits for the rows that every order locks. No foreign key to products: the two events come in any order.
 -- Half-empty pages keep the many updates of a hot SKU on its page (no index entry, pruned as they go).
 CREATE TABLE stock (
-  sku       text COLLATE "C" CONSTRAINT stock_pk PRIMARY KEY
-            CONSTRAINT stock_sku_format CHECK (sku ~ '^[A-Za-z0-9_.:-]+$' AND length(sku) <= 64),
-  available bigint NOT NULL CONSTRAINT stock_never_below_zero CHECK (available >= 0),
-  version   bigint NOT NULL DEFAULT 1 CONSTRAINT stock_version_range CHECK (version >= 0)
+  sku       identifier  CONSTRAINT stock_pk PRIMARY KEY,
+  available stock_units NOT NULL,
+  version   row_version NOT NULL DEFAULT 1
 ) WITH (fillfactor = 50)
 
 -- next statement
@@ -35,8 +54,7 @@ CREATE TABLE stock_adjustments (
   event_id   text COLLATE "C" CONSTRAINT stock_adjustments_pk PRIMARY KEY
              CONSTRAINT stock_adjustments_event_id_format
              CHECK (event_id ~ '^[A-Za-z0-9_.:-]+$' AND length(event_id) <= 128),
-  sku        text COLLATE "C" NOT NULL
-             CONSTRAINT stock_adjustments_sku_format CHECK (sku ~ '^[A-Za-z0-9_.:-]+$' AND length(sku) <= 64),
+  sku        identifier  NOT NULL,
   delta      bigint      NOT NULL CONSTRAINT stock_adjustments_delta_range
              CHECK (delta <> 0 AND delta BETWEEN -1000000000 AND 1000000000),
   applied_at timestamptz NOT NULL DEFAULT clock_timestamp()

@@ -2,22 +2,63 @@
 -- words; what may follow what is guarded twice, by the compare-and-set of each statement and, for the moves
 -- that must never happen, by the triggers below.
 
+CREATE DOMAIN order_status AS text CONSTRAINT order_status_known
+  CHECK (VALUE IN ('accepted', 'confirmed', 'rejected', 'canceled', 'review', 'refunded'))
+
+-- next statement
+CREATE DOMAIN rejection_reason AS text CONSTRAINT rejection_reason_known
+  CHECK (VALUE IN ('unknown_sku', 'inactive_sku', 'price_changed', 'out_of_stock', 'quantity_limit', 'total_mismatch',
+                   'currency_mismatch', 'invalid_order', 'payment_declined', 'payment_expired', 'payment_unavailable'))
+
+-- next statement
+CREATE DOMAIN payment_status AS text CONSTRAINT payment_status_known
+  CHECK (VALUE IN ('requested', 'capturing', 'captured', 'failed', 'unknown', 'voiding', 'awaiting_customer',
+                   'awaiting_provider', 'refunding', 'refunded', 'review'))
+
+-- next statement
+CREATE DOMAIN event_type AS text CONSTRAINT event_type_known
+  CHECK (VALUE IN ('order.accepted.v1', 'order.confirmed.v1', 'order.rejected.v1', 'order.canceled.v1',
+                   'payment.refunded.v1'))
+
+-- next statement
+CREATE DOMAIN history_word AS text CONSTRAINT history_word_format CHECK (VALUE ~ '^[a-z][a-z0-9_.]{0,63}$')
+
+-- next statement
+CREATE DOMAIN sha256_hex AS text COLLATE "C"
+  CONSTRAINT sha256_hex_format CHECK (VALUE ~ '^[0-9a-f]+$' AND length(VALUE) = 64)
+
+-- next statement
+CREATE DOMAIN line_number AS integer CONSTRAINT line_number_range CHECK (VALUE BETWEEN 1 AND 50)
+
+-- next statement
+CREATE DOMAIN line_quantity AS integer CONSTRAINT line_quantity_range CHECK (VALUE BETWEEN 1 AND 99)
+
+-- next statement
+CREATE DOMAIN sequence_number AS integer CONSTRAINT sequence_number_range CHECK (VALUE >= 1)
+
+-- next statement
+CREATE DOMAIN attempt_number AS integer CONSTRAINT attempt_number_range CHECK (VALUE BETWEEN 1 AND 1000)
+
+-- next statement
+CREATE DOMAIN details AS jsonb CONSTRAINT details_object CHECK (jsonb_typeof(VALUE) = 'object')
+
+-- next statement
+-- coalesce, because a CHECK lets NULL pass, and a missing field is NULL.
+CREATE DOMAIN payment_params AS jsonb CONSTRAINT payment_params_whole CHECK (coalesce(
+  VALUE ->> 'amountMinor' ~ '^[1-9][0-9]{0,11}$'
+  AND VALUE ->> 'currency' ~ '^[A-Z]{3}$'
+  AND VALUE ->> 'customerRef' ~ '^[A-Za-z0-9_.:-]+$' AND length(VALUE ->> 'customerRef') <= 64
+  AND VALUE ->> 'methodRef' ~ '^[A-Za-z0-9_.:-]+$' AND length(VALUE ->> 'methodRef') <= 64, false))
+
+-- next statement
 CREATE TABLE orders (
-  order_id            text COLLATE "C" CONSTRAINT orders_pk PRIMARY KEY
-                      CONSTRAINT orders_order_id_format
-                      CHECK (order_id ~ '^[A-Za-z0-9_.:-]+$' AND length(order_id) <= 64),
-  customer_id         text COLLATE "C" CONSTRAINT orders_customer_id_format
-                      CHECK (customer_id ~ '^[A-Za-z0-9_.:-]+$' AND length(customer_id) <= 64),
-  status              text NOT NULL CONSTRAINT orders_status_known
-                      CHECK (status IN ('accepted', 'confirmed', 'rejected', 'canceled', 'review', 'refunded')),
-  reason              text CONSTRAINT orders_reason_known
-                      CHECK (reason IN ('unknown_sku', 'inactive_sku', 'price_changed', 'out_of_stock',
-                                        'quantity_limit', 'total_mismatch', 'currency_mismatch', 'invalid_order',
-                                        'payment_declined', 'payment_expired', 'payment_unavailable')),
-  currency            text CONSTRAINT orders_currency_format CHECK (currency ~ '^[A-Z]{3}$'),
+  order_id            identifier CONSTRAINT orders_pk PRIMARY KEY,
+  customer_id         identifier,
+  status              order_status NOT NULL,
+  reason              rejection_reason,
+  currency            currency_code,
   total_minor         bigint,
-  fingerprint         text COLLATE "C" CONSTRAINT orders_fingerprint_format
-                      CHECK (fingerprint ~ '^[0-9a-f]+$' AND length(fingerprint) = 64),
+  fingerprint         sha256_hex,
   placed_at           timestamptz,
   accepted_at         timestamptz,
   cancel_requested_at timestamptz,
@@ -41,22 +82,21 @@ CREATE TABLE orders (
 -- Lines of orders that were accepted at some time; `accept_orders_v1` is their only writer. Which of them hold
 -- stock follows from the order's status (see the view stock_equation).
 CREATE TABLE order_items (
-  order_id         text COLLATE "C" NOT NULL CONSTRAINT order_items_of_order REFERENCES orders,
-  line_no          integer NOT NULL CONSTRAINT order_items_line_no_range CHECK (line_no BETWEEN 1 AND 50),
-  sku              text COLLATE "C" NOT NULL CONSTRAINT order_items_of_product REFERENCES products,
-  quantity         integer NOT NULL CONSTRAINT order_items_quantity_range CHECK (quantity BETWEEN 1 AND 99),
-  unit_price_minor bigint  NOT NULL CONSTRAINT order_items_unit_price_range
-                   CHECK (unit_price_minor BETWEEN 0 AND 999999999999),
+  order_id         identifier    NOT NULL CONSTRAINT order_items_of_order REFERENCES orders,
+  line_no          line_number   NOT NULL,
+  sku              identifier    NOT NULL CONSTRAINT order_items_of_product REFERENCES products,
+  quantity         line_quantity NOT NULL,
+  unit_price_minor minor_units   NOT NULL,
   CONSTRAINT order_items_pk PRIMARY KEY (order_id, line_no)
 )
 
 -- next statement
 CREATE TABLE order_history (
-  order_id text COLLATE "C" NOT NULL CONSTRAINT order_history_of_order REFERENCES orders,
-  seq      integer     NOT NULL CONSTRAINT order_history_seq_range CHECK (seq >= 1),
-  at       timestamptz NOT NULL DEFAULT clock_timestamp(),
-  what     text        NOT NULL CONSTRAINT order_history_what_format CHECK (what ~ '^[a-z][a-z0-9_.]{0,63}$'),
-  detail   jsonb       CONSTRAINT order_history_detail_object CHECK (jsonb_typeof(detail) = 'object'),
+  order_id identifier      NOT NULL CONSTRAINT order_history_of_order REFERENCES orders,
+  seq      sequence_number NOT NULL,
+  at       timestamptz     NOT NULL DEFAULT clock_timestamp(),
+  what     history_word    NOT NULL,
+  detail   details,
   CONSTRAINT order_history_pk PRIMARY KEY (order_id, seq)
 )
 
@@ -65,29 +105,19 @@ CREATE TABLE order_history (
 -- `params_hash` is SHA-256 over 'v1', order, attempt, amount, currency and the two references, joined by '|'
 -- (no identifier contains that sign), so that a reader can prove it sends what was committed.
 CREATE TABLE payments (
-  order_id        text COLLATE "C" NOT NULL CONSTRAINT payments_of_order REFERENCES orders,
-  attempt_no      integer NOT NULL CONSTRAINT payments_attempt_no_range CHECK (attempt_no BETWEEN 1 AND 1000),
-  status          text    NOT NULL CONSTRAINT payments_status_known
-                  CHECK (status IN ('requested', 'capturing', 'captured', 'failed', 'unknown', 'voiding',
-                                    'awaiting_customer', 'awaiting_provider', 'refunding', 'refunded', 'review')),
-  payment_id      text COLLATE "C" CONSTRAINT payments_payment_id_once UNIQUE
-                  CONSTRAINT payments_payment_id_format
-                  CHECK (payment_id ~ '^[A-Za-z0-9_.:-]+$' AND length(payment_id) <= 64),
-  params          jsonb   NOT NULL,
-  params_hash     text COLLATE "C" NOT NULL CONSTRAINT payments_params_hash_format
-                  CHECK (params_hash ~ '^[0-9a-f]+$' AND length(params_hash) = 64),
-  amount_minor    bigint  NOT NULL CONSTRAINT payments_amount_range CHECK (amount_minor BETWEEN 1 AND 999999999999),
+  order_id        identifier     NOT NULL CONSTRAINT payments_of_order REFERENCES orders,
+  attempt_no      attempt_number NOT NULL,
+  status          payment_status NOT NULL,
+  payment_id      identifier     CONSTRAINT payments_payment_id_once UNIQUE,
+  params          payment_params NOT NULL,
+  params_hash     sha256_hex     NOT NULL,
+  amount_minor    minor_units    NOT NULL,
   first_sent_at   timestamptz,
   received_at     timestamptz,
   next_attempt_at timestamptz,
   sweep_until     timestamptz,
   CONSTRAINT payments_pk PRIMARY KEY (order_id, attempt_no),
-  -- coalesce, because a CHECK lets NULL pass, and a missing field is NULL.
-  CONSTRAINT payments_params_whole CHECK (coalesce(
-    params ->> 'amountMinor' = CAST(amount_minor AS text)
-    AND params ->> 'currency' ~ '^[A-Z]{3}$'
-    AND params ->> 'customerRef' ~ '^[A-Za-z0-9_.:-]+$' AND length(params ->> 'customerRef') <= 64
-    AND params ->> 'methodRef' ~ '^[A-Za-z0-9_.:-]+$' AND length(params ->> 'methodRef') <= 64, false)),
+  CONSTRAINT payments_amount_as_requested CHECK (params ->> 'amountMinor' = CAST(amount_minor AS text)),
   CONSTRAINT payments_charge_is_named CHECK (
     payment_id IS NOT NULL OR status NOT IN ('capturing', 'captured', 'refunding', 'refunded'))
 )
@@ -112,12 +142,10 @@ CREATE INDEX payments_to_sweep ON payments (sweep_until) WHERE sweep_until IS NO
 -- change, so that a consumer can drop a repeat.
 CREATE TABLE outbox (
   id         text COLLATE "C" CONSTRAINT outbox_pk PRIMARY KEY,
-  order_id   text COLLATE "C" NOT NULL CONSTRAINT outbox_of_order REFERENCES orders,
-  seq        integer     NOT NULL CONSTRAINT outbox_seq_range CHECK (seq >= 1),
-  type       text        NOT NULL CONSTRAINT outbox_type_known
-             CHECK (type IN ('order.accepted.v1', 'order.confirmed.v1', 'order.rejected.v1', 'order.canceled.v1',
-                             'payment.refunded.v1')),
-  payload    jsonb       NOT NULL CONSTRAINT outbox_payload_object CHECK (jsonb_typeof(payload) = 'object'),
+  order_id   identifier  NOT NULL CONSTRAINT outbox_of_order REFERENCES orders,
+  seq        sequence_number NOT NULL,
+  type       event_type  NOT NULL,
+  payload    details     NOT NULL,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   sent_at    timestamptz,
   CONSTRAINT outbox_seq_once UNIQUE (order_id, seq),

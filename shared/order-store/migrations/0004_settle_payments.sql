@@ -16,12 +16,15 @@ INSERT INTO switches (name, enabled) VALUES ('payments', true)
 GRANT SELECT ON switches TO orderflow_app
 
 -- next statement
+CREATE DOMAIN short_word AS text COLLATE "C"
+  CONSTRAINT short_word_format CHECK (VALUE ~ '^[a-z0-9_]+$' AND length(VALUE) <= 64)
+
+-- next statement
 -- `last_reason` is a short word of ours or the provider's; nothing else of an answer is ever kept. Five minutes are
 -- many times what a queue needs to deliver a request.
 ALTER TABLE payments
   ADD COLUMN unknown_at timestamptz,
-  ADD COLUMN last_reason text COLLATE "C" CONSTRAINT payments_last_reason_format
-    CHECK (last_reason ~ '^[a-z0-9_]+$' AND length(last_reason) <= 64),
+  ADD COLUMN last_reason short_word,
   ALTER COLUMN next_attempt_at SET DEFAULT clock_timestamp() + interval '5 min',
   ADD CONSTRAINT payments_waiting_is_timed CHECK (
     next_attempt_at IS NOT NULL OR status NOT IN ('requested', 'capturing', 'voiding', 'unknown')),
@@ -80,6 +83,7 @@ CREATE FUNCTION begin_payments_v1(batch jsonb, sent jsonb DEFAULT '[]')
 RETURNS TABLE (record_no integer, next text, payment_id text, amount_minor bigint, currency text, customer_ref text,
                method_ref text, params_hash text, key_age_ms bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off
+  SET plan_cache_mode = force_generic_plan
 AS $begin$
 #variable_conflict use_column
 DECLARE
@@ -88,7 +92,7 @@ DECLARE
   payment record; -- Its row.
   moment  timestamptz;
 BEGIN
-  PERFORM mark_events_sent_v1(sent);
+  PERFORM mark_events_sent(sent);
   FOR entry IN
     SELECT CAST(element.body ->> 'record_no' AS integer) AS record_no, element.body ->> 'order_id' AS order_id,
            element.body -> 'attempt_no' AS attempt_no
@@ -231,7 +235,7 @@ DECLARE
   broken   text;              -- The constraint that refused an element.
   moment   timestamptz;
 BEGIN
-  SELECT array_agg(DISTINCT accepted.order_id) INTO endable
+  SELECT array_agg(DISTINCT CAST(accepted.order_id AS text)) INTO endable
   FROM jsonb_array_elements(moves) AS element(body)
   CROSS JOIN LATERAL (
     SELECT orders.order_id FROM orders
@@ -241,8 +245,11 @@ BEGIN
     LIMIT 1
   ) AS accepted
   WHERE element.body ->> 'step' IN ('declined', 'canceled', 'given_up', 'expired');
-  SELECT array_agg(DISTINCT order_items.sku) INTO skus FROM order_items WHERE order_items.order_id = ANY (endable);
-  PERFORM FROM stock WHERE stock.sku = ANY (skus) ORDER BY stock.sku FOR NO KEY UPDATE;
+  IF endable IS NOT NULL THEN
+    SELECT array_agg(DISTINCT CAST(order_items.sku AS text)) INTO skus
+    FROM order_items WHERE order_items.order_id = ANY (endable);
+    PERFORM FROM stock WHERE stock.sku = ANY (skus) ORDER BY stock.sku FOR NO KEY UPDATE;
+  END IF;
 
   FOR entry IN
     SELECT element.body, CAST(element.body ->> 'record_no' AS integer) AS record_no,
@@ -373,10 +380,12 @@ BEGIN
     RETURN NEXT answer;
   END LOOP;
 
-  UPDATE stock SET available = stock.available + back.quantity, version = stock.version + 1
-  FROM (SELECT order_items.sku, CAST(sum(order_items.quantity) AS bigint) AS quantity
-        FROM order_items WHERE order_items.order_id = ANY (released) GROUP BY order_items.sku) AS back
-  WHERE stock.sku = back.sku;
+  IF released <> '{}' THEN
+    UPDATE stock SET available = stock.available + back.quantity, version = stock.version + 1
+    FROM (SELECT order_items.sku, CAST(sum(order_items.quantity) AS bigint) AS quantity
+          FROM order_items WHERE order_items.order_id = ANY (released) GROUP BY order_items.sku) AS back
+    WHERE stock.sku = back.sku;
+  END IF;
 END
 $move$
 
@@ -388,9 +397,10 @@ REVOKE ALL ON FUNCTION move_payments(jsonb) FROM PUBLIC
 -- not exist has no answer.
 CREATE FUNCTION record_payments_v1(batch jsonb, sent jsonb DEFAULT '[]') RETURNS SETOF payment_moved_v1
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off
+  SET plan_cache_mode = force_generic_plan
 AS $record$
 BEGIN
-  PERFORM mark_events_sent_v1(sent);
+  PERFORM mark_events_sent(sent);
   RETURN QUERY SELECT * FROM move_payments(batch);
 END
 $record$

@@ -55,7 +55,7 @@ BEGIN
     )
     UPDATE payments SET next_attempt_at = moment + interval '5 min' FROM due
     WHERE payments.order_id = due.order_id AND payments.attempt_no = due.attempt_no
-    RETURNING payments.order_id, payments.attempt_no, CAST(NULL AS bigint);
+    RETURNING CAST(payments.order_id AS text), CAST(payments.attempt_no AS integer), CAST(NULL AS bigint);
   END IF;
   RETURN QUERY
   SELECT CAST(NULL AS text), CAST(NULL AS integer), count(*) -- What was taken is due later now.
@@ -83,7 +83,7 @@ AS $unsent$
 #variable_conflict use_column
 BEGIN
   RETURN QUERY
-  SELECT outbox.id, outbox.order_id, outbox.type, CAST(outbox.payload AS text),
+  SELECT outbox.id, CAST(outbox.order_id AS text), CAST(outbox.type AS text), CAST(outbox.payload AS text),
          CAST(floor(extract(epoch FROM outbox.created_at) * 1000) AS bigint)
   FROM outbox
   WHERE outbox.sent_at IS NULL AND outbox.created_at <= clock_timestamp() - older_than_ms * interval '1 ms'
@@ -122,8 +122,9 @@ BEGIN
   )
   UPDATE payments SET next_attempt_at = moment + interval '1 min' FROM doubtful
   WHERE payments.order_id = doubtful.order_id AND payments.attempt_no = doubtful.attempt_no
-  RETURNING payments.order_id, payments.attempt_no, payments.amount_minor, payments.params ->> 'currency',
-            payments.params ->> 'customerRef', payments.params ->> 'methodRef', payments.params_hash,
+  RETURNING CAST(payments.order_id AS text), CAST(payments.attempt_no AS integer),
+            CAST(payments.amount_minor AS bigint), payments.params ->> 'currency',
+            payments.params ->> 'customerRef', payments.params ->> 'methodRef', CAST(payments.params_hash AS text),
             CAST(extract(epoch FROM moment - doubtful.sent_at) * 1000 AS bigint),
             CAST(floor(extract(epoch FROM doubtful.sent_at)) AS bigint),
             CAST(extract(epoch FROM moment - payments.unknown_at) * 1000 AS bigint);
@@ -209,7 +210,7 @@ BEGIN
                              THEN least(moment + every_ms * interval '1 ms', payments.sweep_until) END
   FROM due
   WHERE payments.order_id = due.order_id AND payments.attempt_no = due.attempt_no
-  RETURNING payments.order_id, payments.attempt_no, payments.params ->> 'customerRef',
+  RETURNING CAST(payments.order_id AS text), CAST(payments.attempt_no AS integer), payments.params ->> 'customerRef',
             CAST(floor(extract(epoch FROM payments.first_sent_at)) AS bigint);
 END
 $take$
@@ -230,7 +231,7 @@ AS $compare$
 #variable_conflict use_column
 BEGIN
   RETURN QUERY
-  SELECT seen.payment_id, seen.order_id, seen.attempt_no, own.status, difference.what
+  SELECT seen.payment_id, seen.order_id, seen.attempt_no, CAST(own.status AS text), difference.what
   FROM jsonb_to_recordset(charges) AS seen(payment_id text, order_id text, attempt_no integer, held boolean,
                                            captured_minor bigint, currency text)
   LEFT JOIN LATERAL (

@@ -5,7 +5,7 @@
 -- kits of a rejected order, pays what is owed before it can be sold. So the sum of the adjustments decides what there is,
 -- and not the order in which they come. The checks come validated, since `owed` is 0 everywhere and SKUs are few.
 ALTER TABLE stock
-  ADD COLUMN owed bigint NOT NULL DEFAULT 0 CONSTRAINT stock_owed_never_below_zero CHECK (owed >= 0),
+  ADD COLUMN owed stock_units NOT NULL DEFAULT 0,
   ADD CONSTRAINT stock_owed_only_when_empty CHECK (owed = 0 OR available = 0)
 
 -- next statement

@@ -23,9 +23,9 @@ impl Shop {
         let shop = Self { owner: database.owner().await, app: database.app().await, database };
         for (sku, available) in kits {
             let product = "INSERT INTO products (sku, name, price_minor, currency, active, version)
-                           VALUES ($1, 'A kit', $2, 'EUR', true, 1)";
+                           VALUES (CAST($1 AS text), 'A kit', CAST($2 AS bigint), 'EUR', true, 1)";
             shop.owner.execute(product, &[sku, &PRICE]).await.unwrap();
-            let stock = "INSERT INTO stock (sku, available) VALUES ($1, $2)";
+            let stock = "INSERT INTO stock (sku, available) VALUES (CAST($1 AS text), CAST($2 AS bigint))";
             shop.owner.execute(stock, &[sku, available]).await.unwrap();
             let adjustment = "INSERT INTO stock_adjustments (event_id, sku, delta)
                               SELECT 'evt_' || sku, sku, available FROM stock WHERE sku = $1 AND available > 0";
