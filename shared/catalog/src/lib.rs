@@ -9,6 +9,8 @@
 //!   nobody could tell is [`Known::Unread`].
 //! - **An older version never replaces a newer one in Redis**, whoever writes when (`stored/write.lua`).
 //! - **One read per product at a time**: look-ups that miss the same SKU share one database read.
+//! - **[`Listings`] shows what is for sale**, from one value that is remembered, in Redis, or read anew, and a few seconds
+//!   old; an old one rather than none while the database is away.
 //! - **The cache prices, it never decides a rejection**: Aurora compares again when it accepts the order. A stale
 //!   entry costs a doubt, and [`CatalogReader::forget`] heals it.
 //! - No SKU, value, URL or password is ever logged.
@@ -18,6 +20,7 @@
 
 mod catalog;
 mod error;
+mod listing;
 mod look_up;
 mod memory;
 mod reader;
@@ -26,6 +29,9 @@ mod stored;
 
 pub use catalog::Catalog;
 pub use error::Error;
+pub use listing::{
+    CatalogLister, Listed, ListedProduct, ListedRow, Listing, ListingReader, Listings, Source,
+};
 pub use look_up::{CatalogReader, CatalogWriter, Counts, Lookup};
 pub use order::{Known, ProductView};
 pub use reader::{ProductReader, Row};

@@ -10,6 +10,7 @@ mod faults;
 mod flights;
 mod garbage;
 mod layers;
+mod listing;
 mod logs;
 mod races;
 mod support;

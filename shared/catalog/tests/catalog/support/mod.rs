@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use backoff::{Clock, Deadline, SystemClock};
-use catalog::{Catalog, CatalogReader, Counts, Known, Lookup, ProductView, RedisSettings};
+use catalog::{Catalog, CatalogReader, Counts, Known, Listings, Lookup, ProductView, RedisSettings};
 use order::{Currency, Sku};
 use redis_server::Server;
 use tokio::task::JoinHandle;
@@ -22,6 +22,9 @@ const HANGS: Duration = Duration::from_secs(20);
 
 /// The catalog under test.
 pub(crate) type TestCatalog = Catalog<Table, TestClock>;
+
+/// The listing under test.
+pub(crate) type TestListings = Listings<Table, TestClock>;
 
 /// Longer than a snapshot entry is fresh.
 pub(crate) const SNAPSHOT_OVER: Duration = Duration::from_millis(501);
@@ -77,6 +80,21 @@ impl World {
         settings.command_timeout = self.timeout;
         settings.connect_timeout = self.timeout;
         self.process_with(settings)
+    }
+
+    /// As [`World::warm_process`], for what is shown.
+    pub(crate) async fn shop_window(&self) -> TestListings {
+        let window = self.cold_shop_window();
+        assert!(window.warm_up().await, "Redis answers during init");
+        window
+    }
+
+    /// As [`World::process`], for what is shown.
+    pub(crate) fn cold_shop_window(&self) -> TestListings {
+        let mut settings = RedisSettings::parse(&self.redis.url()).expect("a usable URL");
+        settings.command_timeout = self.timeout;
+        settings.connect_timeout = self.timeout;
+        Listings::new(self.table.clone(), settings, self.clock.clone(), 1)
     }
 
     pub(crate) fn process_with(&self, settings: RedisSettings) -> TestCatalog {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use catalog::{Known, ProductReader, Row};
+use catalog::{Known, ListedRow, ListingReader, ProductReader, Row};
 use data_api::Deadline;
 use order::Sku;
 use tokio::sync::watch;
@@ -21,6 +21,7 @@ pub(crate) struct Table {
 struct State {
     rows: BTreeMap<String, Row>,
     reads: u64,
+    pages: u64,
     down: bool,
 }
 
@@ -42,6 +43,11 @@ impl Table {
         self.lock().rows.insert(sku.to_owned(), row);
     }
 
+    /// Takes a product off sale.
+    pub(crate) fn retire(&self, sku: &str) {
+        self.lock().rows.get_mut(sku).expect("a product").active = false;
+    }
+
     pub(crate) fn set_down(&self, down: bool) {
         self.lock().down = down;
     }
@@ -49,6 +55,11 @@ impl Table {
     /// How often it was read.
     pub(crate) fn reads(&self) -> u64 {
         self.lock().reads
+    }
+
+    /// How many pages of listings were read.
+    pub(crate) fn pages(&self) -> u64 {
+        self.lock().pages
     }
 
     /// Holds back the answers of reads (rows as they are when the read comes) until [`Table::release`].
@@ -87,4 +98,25 @@ impl ProductReader for Table {
         self.gate.subscribe().wait_for(|open| *open).await.expect("the table outlives its readers");
         answer
     }
+}
+
+impl ListingReader for Table {
+    type Error = Down;
+
+    async fn page(&self, after: &str, limit: usize, _: Deadline) -> Result<Vec<ListedRow>, Down> {
+        let answer = {
+            let mut state = self.lock();
+            state.pages += 1;
+            let rows = state.rows.values().filter(|row| row.active && row.sku.as_str() > after);
+            let rows = rows.take(limit).map(listed).collect();
+            if state.down { Err(Down) } else { Ok(rows) }
+        };
+        self.gate.subscribe().wait_for(|open| *open).await.expect("the table outlives its readers");
+        answer
+    }
+}
+
+fn listed(row: &Row) -> ListedRow {
+    let Row { sku, price_minor, currency, version, .. } = row.clone();
+    ListedRow { name: format!("Kit {sku}"), image_key: None, sku, price_minor, currency, version }
 }
