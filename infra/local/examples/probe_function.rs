@@ -2,7 +2,7 @@
 //!
 //! An event is a command such as `{"do":"sleep","ms":200}`, or SQS records whose bodies are commands. Of
 //! records, those whose command is `fail` are reported as failed. With the argument `init-fail` the process
-//! ends before it asks for an event.
+//! ends before it asks for an event. An event of a function URL is shown in the log; its body is the command.
 
 use std::{collections::BTreeMap, io::Write as _, time::Duration};
 
@@ -19,6 +19,13 @@ async fn main() -> Result<(), Error> {
 
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let (payload, context) = event.into_parts();
+    if payload.get("requestContext").is_some() {
+        let command =
+            payload.get("body").and_then(Value::as_str).and_then(|body| serde_json::from_str(body).ok());
+        let answer = obey(&command.unwrap_or_default(), context.deadline).await?;
+        // Without a command: what came in, for whoever asked to look at.
+        return Ok(answer.get("raw").cloned().unwrap_or(payload));
+    }
     let Some(records) = payload.get("Records").and_then(Value::as_array) else {
         return obey(&payload, context.deadline).await;
     };

@@ -6,11 +6,12 @@
 //! prints goes to one file per function.
 //!
 //! [`Host::invoke`] is the door for the event source; [`invoke_api`] is the same door over HTTP, as AWS's
-//! SDKs and command line call it.
+//! SDKs and command line call it, and [`function_url`] gives one function an address for plain HTTP.
 
 mod environment;
 mod figures;
 mod function;
+pub mod function_url;
 mod instance;
 pub mod invoke_api;
 mod life;

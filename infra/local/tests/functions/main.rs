@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod event_source;
 #[cfg(test)]
+mod function_url;
+#[cfg(test)]
 mod host;
 #[cfg(test)]
 mod invoke_api;
