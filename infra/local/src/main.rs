@@ -39,7 +39,7 @@ struct Up {
     /// The folder for logs, data and stack.json
     #[arg(long, value_name = "DIR")]
     state_dir: PathBuf,
-    /// The first of seven ports: control, SQS, Data API, Lambda, PostgreSQL, Redis, payments; 0 takes any
+    /// The first of eight ports: control, SQS, Data API, Lambda, PostgreSQL, Redis, payments, function URL; 0 takes any
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     port_base: u16,
     /// Whose PostgreSQL: auto, machine or wheels

@@ -10,11 +10,13 @@ use serde_json::Value;
 
 use crate::error::Error;
 
+mod cdn;
 mod node;
 mod rules;
 #[cfg(test)]
 mod schema;
 
+pub use cdn::Cdn;
 use node::Node;
 
 /// The stages that a setting may have a value of its own for.
@@ -35,6 +37,8 @@ pub struct Settings {
     pub database: Database,
     /// The payment provider.
     pub provider: Provider,
+    /// How long the catalog is cached on its way to a browser.
+    pub cdn: Cdn,
     /// What the reconciler waits for.
     pub reconcile: Reconcile,
     /// What only this machine's stack needs.
@@ -56,6 +60,8 @@ pub struct Function {
     pub schedule: Option<Duration>,
     /// The most instances at a time, whoever invokes it.
     pub reserved_concurrency: Option<u64>,
+    /// Whether it has an HTTP address of its own.
+    pub has_url: bool,
 }
 
 /// An event source mapping from a queue to its function.
@@ -280,6 +286,7 @@ fn read_settings(root: &mut Node<'_>, stage: &str) -> Settings {
         queues: root.entries("queues", read_queue),
         database: root.section("database", read_database),
         provider: root.section("provider", read_provider),
+        cdn: root.section("cdn", Cdn::read),
         reconcile: root.section("reconcile", read_reconcile),
         local: root.section("local", read_local),
     }
@@ -293,6 +300,7 @@ fn read_function(node: &mut Node<'_>) -> Function {
         event_source: node.optional("event_source", read_event_source),
         schedule: node.optional("schedule", |node| Duration::from_secs(node.number("every_s"))),
         reserved_concurrency: node.optional_number("reserved_concurrency"),
+        has_url: node.has("function_url") && node.flag("function_url"),
     }
 }
 

@@ -28,7 +28,7 @@ use crate::{
     data_api::{self, DataApi, DataApiOptions, Limits},
     error::Error,
     event_source::EventSource,
-    lambda_host::{Host, invoke_api},
+    lambda_host::{Host, function_url, invoke_api},
     programs::{Origin, Places},
     redis::{Redis, RedisOptions},
     sandbox::{self, Latency, Limits as Quota, Sandbox, SandboxOptions},
@@ -56,7 +56,7 @@ pub struct StackOptions {
     pub state_dir: PathBuf,
     /// The checkout's folder for what is kept between runs.
     pub cache_dir: PathBuf,
-    /// The first of seven ports; 0 takes any.
+    /// The first of eight ports, and one more for each function URL behind the first; 0 takes any.
     pub port_base: u16,
     /// Which PostgreSQL.
     pub postgres: PostgresFrom,
@@ -247,6 +247,7 @@ async fn serve(
     let (control, control_url) = listen("the control API", port(0)).await?;
     invoke_api::serve(lambda, host.clone());
     migrate(&host, folder).await?;
+    let function_urls = serve_urls(settings, &host, port(7)).await?;
     let sources = functions::event_sources(options, settings, &sqs, &host)?;
     let schedules = functions::schedules(options, settings, &host);
     let info = StackInfo {
@@ -267,6 +268,7 @@ async fn serve(
         database: database.name().to_owned(),
         log_dir: folder.logs(),
         functions: host.names(),
+        function_urls,
     };
     let function_instances = usize::try_from(settings.local.function_instances).unwrap_or(usize::MAX);
     let shutdown = Notify::new();
@@ -290,6 +292,23 @@ async fn listen(what: &'static str, port: u16) -> Result<(TcpListener, String), 
     let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(failed)?;
     let url = format!("http://{}", listener.local_addr().map_err(failed)?);
     Ok((listener, url))
+}
+
+/// Gives every function an HTTP address that the settings give one, from `first_port` on; 0 takes any.
+async fn serve_urls(
+    settings: &Settings,
+    host: &Host,
+    first_port: u16,
+) -> Result<BTreeMap<String, String>, Error> {
+    let mut urls = BTreeMap::new();
+    let with_url = settings.functions.iter().filter(|(_, function)| function.has_url);
+    for ((name, _), nth) in with_url.zip(0..) {
+        let port = if first_port == 0 { 0 } else { first_port.saturating_add(nth) };
+        let (listener, url) = listen("a function URL", port).await?;
+        function_url::serve(listener, host.clone(), name);
+        urls.insert(name.clone(), url);
+    }
+    Ok(urls)
 }
 
 /// Runs the migrations before any event source polls: new code never meets an old schema.

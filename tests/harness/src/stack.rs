@@ -57,6 +57,8 @@ pub struct Info {
     pub log_dir: PathBuf,
     /// The functions' names.
     pub functions: Vec<String>,
+    /// The addresses of the functions that have one, by name.
+    pub function_urls: BTreeMap<String, String>,
     /// Whether the queues are not this stack's own but those of an emulator beside it.
     #[serde(skip)]
     pub queues_elsewhere: bool,

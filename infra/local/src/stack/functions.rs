@@ -101,7 +101,7 @@ pub(super) fn specs(options: &StackOptions, known: Known<'_>) -> Result<Vec<Func
 impl Known<'_> {
     /// What `${reference}` stands for in the environment of `function`.
     fn look_up(&self, reference: &str, function: &Function) -> Option<String> {
-        let Settings { provider, reconcile, .. } = self.settings;
+        let Settings { provider, cdn, reconcile, .. } = self.settings;
         let seconds = |duration: Duration| Some(duration.as_secs().to_string());
         match reference.split('.').collect::<Vec<_>>().as_slice() {
             ["queues", queue, "url"] => self.sqs.queues().get(*queue).map(|address| address.url.clone()),
@@ -115,6 +115,7 @@ impl Known<'_> {
             ["provider", "rate_per_s"] => Some(provider.rate_per_s.to_string()),
             ["provider", "global_rate_per_s"] => Some(provider.global_rate_per_s.to_string()),
             ["provider", "instances_max"] => Some(self.settings.provider_instances_max(function).to_string()),
+            ["cdn", name] => cdn.time(name).and_then(seconds),
             ["reconcile", "unknown_quarantine_s"] => seconds(reconcile.unknown_quarantine),
             ["reconcile", "compare_lag_s"] => seconds(reconcile.compare_lag),
             ["function", "timeout_ms"] => Some(clock::whole_ms(function.timeout).to_string()),

@@ -43,6 +43,8 @@ pub struct StackInfo {
     pub log_dir: PathBuf,
     /// The functions' names.
     pub functions: Vec<String>,
+    /// The addresses of the functions that have one, by name.
+    pub function_urls: BTreeMap<String, String>,
 }
 
 impl StackInfo {

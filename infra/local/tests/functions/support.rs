@@ -129,6 +129,10 @@ pub(crate) fn settings_json() -> Value {
             "used_percent": number(90), "settled_batch_ms": number(1_200), "attempt_timeout_ms": number(500), "look_up_timeout_ms": number(200),
             "connect_timeout_ms": number(100), "attempt_floor_ms": number(100), "reserve_ms": number(100),
         },
+        "cdn": {
+            "max_age_s": number(1), "shared_max_age_s": number(1), "stale_while_revalidate_s": number(1),
+            "stale_if_error_s": number(1), "not_found_max_age_s": number(1),
+        },
         "reconcile": {"unknown_quarantine_s": number(3), "compare_lag_s": number(2)},
         "local": {
             "data_api_rtt_ms": number(0), "function_instances": number(10),

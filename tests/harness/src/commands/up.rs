@@ -80,7 +80,7 @@ fn arguments(options: &cli::Up) -> Vec<String> {
 
 fn where_everything_is(info: &Info) -> String {
     let row = |what: &str, place: String| vec![what.to_owned(), place];
-    let rows = [
+    let mut rows = vec![
         row("SQS", info.sqs_url.clone()),
         row("Lambda Invoke API", info.lambda_url.clone()),
         row("RDS Data API", info.data_api_url.clone()),
@@ -89,5 +89,13 @@ fn where_everything_is(info: &Info) -> String {
         row("control", format!("{}/status", info.control_url)),
         row("logs", workspace::shown(&info.log_dir)),
     ];
+    rows.extend(
+        info.function_urls.iter().map(|(function, url)| row(function, format!("{url}{}", path_of(function)))),
+    );
     out::table(&["ready", ""], &rows)
+}
+
+/// Where there is something to see at a function's address.
+fn path_of(function: &str) -> &'static str {
+    if function == "serve-catalog" { "/catalog" } else { "" }
 }

@@ -7,6 +7,7 @@
 use crate::doctor::finding::Finding;
 use crate::doctor::stage::Stage;
 
+pub mod cdn;
 pub mod environment;
 pub mod file;
 pub mod functions;
@@ -18,7 +19,7 @@ pub mod triggers;
 pub type Rule = fn(&Stage) -> Vec<Finding>;
 
 /// All rules over one stage, in the order in which a message meets them.
-pub const RULES: [Rule; 22] = [
+pub const RULES: [Rule; 24] = [
     queues::visibility_outlives_the_function,
     queues::dead_letters_have_a_queue,
     queues::dead_letters_outlive_their_source,
@@ -34,6 +35,8 @@ pub const RULES: [Rule; 22] = [
     functions::runs_end_before_the_next_begins,
     functions::database_answers_within_the_timeout,
     functions::redis_answers_in_time,
+    cdn::public_functions_are_bounded,
+    cdn::a_shown_price_is_young,
     payments::quota,
     payments::timeouts_are_in_order,
     payments::attempts_fit_into_the_function,

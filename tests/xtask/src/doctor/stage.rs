@@ -44,6 +44,8 @@ pub struct Function {
     pub every_s: Option<u64>,
     /// `ReservedConcurrentExecutions`.
     pub reserved_concurrency: Option<u64>,
+    /// Whether it has an HTTPS address of its own.
+    pub has_url: bool,
 }
 
 /// An event source mapping.
@@ -129,7 +131,11 @@ impl Function {
 }
 
 /// The numbers outside functions and queues that rules look at.
-pub const NUMBERS: [&str; 17] = [
+pub const NUMBERS: [&str; 21] = [
+    "cdn.max_age_s",
+    "cdn.not_found_max_age_s",
+    "cdn.shared_max_age_s",
+    "cdn.stale_while_revalidate_s",
     "database.lock_timeout_ms",
     "database.statement_timeout_ms",
     "provider.attempt_floor_ms",
@@ -166,6 +172,7 @@ impl<'a> Reader<'a> {
             event_source: self.event_source(&format!("{path}.event_source")),
             every_s: self.optional(&format!("{path}.schedule.every_s")),
             reserved_concurrency: self.optional(&format!("{path}.reserved_concurrency")),
+            has_url: self.at(&format!("{path}.function_url")) == Some(&Value::Bool(true)),
         }
     }
 

@@ -19,7 +19,7 @@ const GIVEN: [&str; 6] = [
 ];
 
 /// Sections whose fields a reference may name: such a reference must name one that is there.
-const SECTIONS: [&str; 3] = ["database", "provider", "reconcile"];
+const SECTIONS: [&str; 4] = ["cdn", "database", "provider", "reconcile"];
 
 /// The variables that each function reads, by the function's name.
 pub type Read = BTreeMap<String, BTreeSet<String>>;
@@ -148,9 +148,9 @@ mod tests {
     fn a_function_without_settings_and_settings_without_a_function_are_found() {
         let mut other = read();
         let names = other.remove("migrate-schema").unwrap();
-        other.insert("serve-catalog".to_owned(), names);
+        other.insert("refund-orders".to_owned(), names);
         let stage = Stage::read(&ours(), "prod").unwrap();
-        assert_eq!(places(agrees(&stage, &other)), ["functions.migrate-schema", "functions.serve-catalog"]);
+        assert_eq!(places(agrees(&stage, &other)), ["functions.migrate-schema", "functions.refund-orders"]);
     }
 
     #[test]

@@ -134,7 +134,7 @@ mod tests {
             (path, json!(899)),
             "functions.process-orders.reserved_concurrency",
         );
-        check(account_keeps_a_reserve, "prod", (path, json!(898)), "");
+        check(account_keeps_a_reserve, "prod", (path, json!(878)), "");
     }
 
     #[test]

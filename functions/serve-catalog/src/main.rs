@@ -1,0 +1,16 @@
+//! The Lambda `serve-catalog`: settings, clients, run.
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serve_catalog::{Handler, Settings};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init("serve-catalog");
+    let settings = Settings::from_environment()?;
+    let handler = Handler::connect(settings).await?;
+    run(service_fn(move |event: LambdaEvent<_>| {
+        let handler = handler.clone();
+        async move { Ok::<_, Error>(handler.handle(event.payload, event.context.deadline).await) }
+    }))
+    .await
+}

@@ -1,0 +1,92 @@
+//! The environment of `serve-catalog`, read once: the only place in this function that reads it.
+
+use std::time::Duration;
+
+use data_api::Target;
+use settings::{Error, Secret, Variables};
+
+use crate::answer::CacheTimes;
+
+/// What the function needs to know; `infra/settings.json` says where each value comes from.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Cluster, secret and database of the Data API.
+    pub database: Target,
+    /// `redis://` or `rediss://`, with its password.
+    pub redis_url: Secret,
+    /// What caches are told.
+    pub times: CacheTimes,
+    /// The function's configured timeout: the deadline where the host announces none (`cargo lambda watch`).
+    pub timeout: Duration,
+}
+
+impl Settings {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// One error that names every missing or unusable variable.
+    #[expect(clippy::disallowed_methods, reason = "this is where this function reads its environment")]
+    pub fn from_environment() -> Result<Self, Error> {
+        Self::parse(Variables::new(std::env::vars().collect()))
+    }
+
+    /// Reads the given variables.
+    ///
+    /// # Errors
+    /// As [`Settings::from_environment`].
+    pub fn parse(mut variables: Variables) -> Result<Self, Error> {
+        let cluster_arn = variables.arn("ORDERFLOW_CLUSTER_ARN");
+        let secret_arn = variables.arn("ORDERFLOW_SECRET_ARN");
+        let database = variables.required("ORDERFLOW_DATABASE");
+        let redis_url = variables.secret_url("ORDERFLOW_REDIS_URL");
+        let times = CacheTimes {
+            max_age: variables.seconds("ORDERFLOW_MAX_AGE_S"),
+            shared_max_age: variables.seconds("ORDERFLOW_SHARED_MAX_AGE_S"),
+            stale_while_revalidate: variables.seconds("ORDERFLOW_STALE_WHILE_REVALIDATE_S"),
+            stale_if_error: variables.seconds("ORDERFLOW_STALE_IF_ERROR_S"),
+            not_found_max_age: variables.seconds("ORDERFLOW_NOT_FOUND_MAX_AGE_S"),
+        };
+        let timeout = variables.millis("ORDERFLOW_TIMEOUT_MS");
+        variables.finish()?;
+        Ok(Self { database: Target { cluster_arn, secret_arn, database }, redis_url, times, timeout })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use settings::Variables;
+
+    use super::Settings;
+
+    /// What `infra/settings.json` gives this function.
+    fn given() -> BTreeSet<String> {
+        let text = include_str!("../../../infra/settings.json");
+        let settings: serde_json::Value = serde_json::from_str(text).unwrap();
+        let environment = settings["functions"]["serve-catalog"]["environment"].as_object().unwrap().clone();
+        environment.into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn an_empty_environment_names_every_variable_that_the_infrastructure_sets_and_no_other() {
+        let error = Settings::parse(Variables::new([].into())).unwrap_err();
+        let named: BTreeSet<String> = error.problems.iter().map(|problem| problem.name.clone()).collect();
+        assert_eq!(named, given());
+    }
+
+    #[test]
+    fn a_password_in_the_redis_url_is_not_shown() {
+        let value = |name: &str| match name {
+            "ORDERFLOW_CLUSTER_ARN" => "arn:aws:rds:eu-central-1:0:cluster:o",
+            "ORDERFLOW_SECRET_ARN" => "arn:aws:secretsmanager:eu-central-1:0:secret:o",
+            "ORDERFLOW_REDIS_URL" => "rediss://app:hunter2@cache:6379",
+            "ORDERFLOW_DATABASE" => "orderflow",
+            _ => "10",
+        };
+        let variables = given().into_iter().map(|name| (name.clone(), value(&name).to_owned())).collect();
+        let settings = Settings::parse(Variables::new(variables)).unwrap();
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        assert_eq!(settings.times.max_age.as_secs(), 10);
+    }
+}
