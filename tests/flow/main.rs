@@ -13,6 +13,8 @@
 mod shop;
 
 mod accepting;
+mod caching;
+mod caching_proxy;
 mod database_faults;
 mod killing;
 mod outage;
@@ -23,6 +25,7 @@ mod refreshing;
 mod repeating;
 mod repricing;
 mod secrecy;
+mod showing;
 mod switch;
 mod verdict;
 mod without_redis;

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use hyper::header::{HeaderMap, HeaderValue, USER_AGENT};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -113,12 +114,17 @@ async fn canaries_are_found_nowhere_when_orders_are_paid_declined_and_doubted() 
     assert!(changed.contains(CANARIES[1]));
     shop.invoke_function("refresh-catalog", vec![record(0, Some(&changed)), record(1, Some(CANARIES[4]))])
         .await;
+    let address = format!("{}/catalog/{}?note={}", shop.catalog_url(), CANARIES[4], CANARIES[0]);
+    let note = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(CANARIES[1]))]);
+    assert_eq!(harness::http::fetch("GET", &address, note).await.unwrap().status(), 404);
     shop.wait_up_to(LONG_LIMIT, "paid and declined orders", async |shop| {
         shop.confirmed().await == 2
             && shop.orders().await.get("poor").is_some_and(|end| end.contains("declined"))
     })
     .await;
-    for function in ["process-orders", "settle-payments", "reconcile-orders", "refresh-catalog"] {
+    for function in
+        ["process-orders", "settle-payments", "reconcile-orders", "refresh-catalog", "serve-catalog"]
+    {
         let log = shop.stack.log_dir.join(format!("{function}.log"));
         // Its first run may not be over yet.
         let written = async |_: &Shop| fs::read_to_string(&log).is_ok_and(|text| !text.is_empty());

@@ -152,6 +152,11 @@ impl Shop {
         self.sql.query_one(query, &[]).await.unwrap().get(0)
     }
 
+    /// Where the catalog is shown, without a path.
+    pub(crate) fn catalog_url(&self) -> &str {
+        &self.stack.function_urls["serve-catalog"]
+    }
+
     /// The reasons in the quarantine queue, sorted.
     pub(crate) async fn quarantined(&self) -> Vec<String> {
         let held = self.stack.sqs().peek(self.stack.queue("quarantine").unwrap(), 100).await.unwrap();

@@ -2,8 +2,9 @@
 
 use crate::Error;
 use http_body_util::{BodyExt as _, Full};
-use hyper::Request;
 use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::time::Duration;
@@ -23,9 +24,10 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// [`Error::Http`] when nothing answers, [`Error::Refused`] for a status of 400 and more, [`Error::Unreadable`]
 /// for an answer that is no JSON.
 pub async fn call(method: &'static str, url: &str, body: &Value) -> Result<Value, Error> {
-    let exchange = tokio::time::timeout(LIMIT, exchange(method, url, body)).await;
-    let failed = |source: Failure| Error::Http { method, url: url.to_owned(), source };
-    let (status, answer) = exchange.map_err(|late| failed(late.into()))?.map_err(failed)?;
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+    let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+    let answer = exchange(method, url, headers, body).await?;
+    let (status, answer) = (answer.status().as_u16(), answer.into_body());
     if status >= 400 {
         let text: String = String::from_utf8_lossy(&answer).chars().take(QUOTED_CHARS).collect();
         return Err(Error::Refused { method, url: url.to_owned(), status, body: text });
@@ -37,18 +39,42 @@ pub async fn call(method: &'static str, url: &str, body: &Value) -> Result<Value
         .map_err(|source| Error::Unreadable { what: format!("the answer of {url}"), source })
 }
 
-async fn exchange(method: &'static str, url: &str, body: &Value) -> Result<(u16, Bytes), Failure> {
+/// Sends a request without a body and returns the answer as it is, whatever its status.
+///
+/// # Errors
+/// [`Error::Http`] when nothing answers.
+pub async fn fetch(method: &'static str, url: &str, headers: HeaderMap) -> Result<Response<Bytes>, Error> {
+    exchange(method, url, headers, Bytes::new()).await
+}
+
+async fn exchange(
+    method: &'static str,
+    url: &str,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response<Bytes>, Error> {
+    let failed = |source: Failure| Error::Http { method, url: url.to_owned(), source };
+    let sent = tokio::time::timeout(LIMIT, send(method, url, headers, body)).await;
+    sent.map_err(|late| failed(late.into()))?.map_err(failed)
+}
+
+async fn send(
+    method: &'static str,
+    url: &str,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response<Bytes>, Failure> {
     let (address, path) = split(url).ok_or("the URL is not of the form http://host:port/path")?;
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // Ends by itself with the exchange; its error reaches the sender.
     tokio::spawn(connection);
-    let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-    let request = Request::builder().method(method).uri(path).header("host", address);
-    let request = request.header("content-type", "application/json").header("connection", "close");
-    let answer = sender.send_request(request.body(Full::new(body))?).await?;
-    let status = answer.status().as_u16();
-    Ok((status, answer.into_body().collect().await?.to_bytes()))
+    let request =
+        Request::builder().method(method).uri(path).header("host", address).header("connection", "close");
+    let mut request = request.body(Full::new(body))?;
+    request.headers_mut().extend(headers);
+    let (parts, body) = sender.send_request(request).await?.into_parts();
+    Ok(Response::from_parts(parts, body.collect().await?.to_bytes()))
 }
 
 /// `http://host:port/path` as address and path.
