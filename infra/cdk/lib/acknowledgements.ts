@@ -62,6 +62,31 @@ export const KEPT: readonly Kept[] = [
     where: /\/SqsEventSource:[^/]+$/,
     reason: 'A destination on failure is for streams; a queue has a redrive policy instead',
   },
+  {
+    ids: ['AwsSolutions-S1'],
+    where: /-stateful\/Images$/,
+    reason: 'Only the CDN reads it, and what it reads is public; who changes an image shows in CloudTrail',
+  },
+  {
+    ids: ['AwsSolutions-CFR1'],
+    where: /\/Cdn\/Distribution$/,
+    reason: 'A menu may be looked at from anywhere; where the shop delivers, it decides when it takes an order',
+  },
+  {
+    ids: ['AwsSolutions-CFR2'],
+    where: /\/Cdn\/Distribution$/,
+    reason: 'Only GET and HEAD of public pages; the function behind it is bounded by reserved_concurrency, and reads one value',
+  },
+  {
+    ids: ['AwsSolutions-CFR3'],
+    where: /\/Cdn\/Distribution$/,
+    reason: 'A log would hold the address of everybody who looks at a meal; requests and errors are counted by CloudWatch',
+  },
+  {
+    ids: ['AwsSolutions-CFR4'],
+    where: /\/Cdn\/Distribution$/,
+    reason: "The CDN's own host name has AWS's certificate and its choice of TLS; with a domain of one's own, 1.2 is the least",
+  },
 ];
 
 /** What only dev does without. */

@@ -40,6 +40,8 @@ function lookUp(stateful: Stateful, settings: Section, own: Section, reference: 
       return name === 'cluster_arn' ? stateful.clusterArn : undefined;
     case 'redis':
       return name === 'url' ? redisUrl(stateful) : undefined;
+    case 'cdn':
+      return String(settings.section('cdn').number(name));
     case 'reconcile':
       return String(settings.section('reconcile').number(name));
     case 'provider':

@@ -4,6 +4,7 @@ import { CfnOutput, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import type * as ec2 from 'aws-cdk-lib/aws-ec2';
 import type * as kms from 'aws-cdk-lib/aws-kms';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
+import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { named } from './names.ts';
@@ -12,6 +13,7 @@ import { Cache } from './stateful/cache.ts';
 import { DatabaseUsers } from './stateful/database-users.ts';
 import { Database } from './stateful/database.ts';
 import { encryptionKey } from './stateful/encryption.ts';
+import { images } from './stateful/images.ts';
 import { Network } from './stateful/network.ts';
 import { deadLetterReaders, queues } from './stateful/queues.ts';
 
@@ -28,9 +30,10 @@ export interface Stateful {
   readonly cacheAddress: string;
   readonly cachePort: string;
   readonly providerKey: secretsmanager.ISecret;
+  readonly images: s3.IBucket;
 }
 
-/** Network, queues, database, cache, secrets. */
+/** Network, queues, database, cache, images, secrets. */
 export class StatefulStack extends Stack implements Stateful {
   readonly key;
   readonly vpc;
@@ -43,6 +46,7 @@ export class StatefulStack extends Stack implements Stateful {
   readonly cacheAddress;
   readonly cachePort;
   readonly providerKey;
+  readonly images;
 
   constructor(scope: Construct, id: string, settings: Section, props: StackProps) {
     super(scope, id, props);
@@ -65,8 +69,10 @@ export class StatefulStack extends Stack implements Stateful {
     this.cacheAddress = cache.group.attrPrimaryEndPointAddress;
     this.cachePort = cache.group.attrPrimaryEndPointPort;
     this.providerKey = this.createProviderKey(settings, key);
+    this.images = images(this, settings);
     // The shop sends its orders and its product changes there.
     new CfnOutput(this, 'OrdersQueueUrl', { value: created.get('orders')!.queueUrl });
+    new CfnOutput(this, 'ImagesBucket', { value: this.images.bucketName });
     new CfnOutput(this, 'ProductsQueueUrl', { value: created.get('products')!.queueUrl });
   }
 

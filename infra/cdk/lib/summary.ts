@@ -9,6 +9,12 @@ import { settingName, target, type Resource, type Templates, resources } from '.
 const SHOWN: Record<string, readonly string[]> = {
   'AWS::Lambda::EventSourceMapping': ['BatchSize', 'MaximumBatchingWindowInSeconds', 'FunctionResponseTypes', 'ScalingConfig', 'ProvisionedPollerConfig', 'MetricsConfig'],
   'AWS::Lambda::Function': ['Architectures', 'Runtime', 'MemorySize', 'Timeout', 'ReservedConcurrentExecutions', 'TracingConfig', 'VpcConfig', 'Environment'],
+  'AWS::Lambda::Url': ['AuthType', 'InvokeMode'],
+  'AWS::Lambda::Permission': ['Action', 'Principal', 'SourceArn', 'InvokedViaFunctionUrl'],
+  'AWS::S3::Bucket': ['PublicAccessBlockConfiguration', 'OwnershipControls', 'VersioningConfiguration', 'LifecycleConfiguration'],
+  'AWS::S3::BucketPolicy': ['PolicyDocument'],
+  'AWS::CloudFront::Distribution': ['DistributionConfig'],
+  'AWS::CloudFront::CachePolicy': ['CachePolicyConfig'],
   'AWS::SQS::Queue': ['VisibilityTimeout', 'MessageRetentionPeriod', 'RedrivePolicy', 'RedriveAllowPolicy', 'KmsMasterKeyId'],
   'AWS::Scheduler::Schedule': ['ScheduleExpression', 'Target'],
   'Custom::Trigger': ['HandlerArn', 'InvocationType', 'Timeout'],

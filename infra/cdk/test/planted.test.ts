@@ -22,6 +22,8 @@ const lambda = (templates: Templates, name: string) => properties(templates, 'AW
 const alarm = (templates: Templates, name: string) => properties(templates, 'AWS::CloudWatch::Alarm', `"AlarmName":"orderflow-dev-${name}"`);
 const policy = (templates: Templates, name: string) => properties(templates, 'AWS::IAM::Policy', name).PolicyDocument.Statement;
 
+const bucketPolicy = (templates: Templates) => properties(templates, 'AWS::S3::BucketPolicy', 'Images').PolicyDocument.Statement;
+
 function queueNamed(templates: Templates, name: string): any {
   const all = Object.values(templates).flatMap((template) => Object.values(template.Resources));
   return all.find(({ Properties }) => Properties?.QueueName === `orderflow-dev-${name}`)!.Properties;
@@ -63,6 +65,15 @@ describe('a planted mistake is found, and named by its setting', () => {
   planted('an alarm without a runbook', (t) => (alarm(t, 'orders-late').AlarmDescription = 'late'), 'alarm orderflow-dev-orders-late: its description names no runbook');
   planted('an alarm on words that nobody logs', (t) => (properties(t, 'AWS::Logs::MetricFilter', 'ProviderAway').FilterPattern = '"batch answered" "breaker_opened"'), 'metric filter ProviderAway: no function logs "breaker_opened"');
   planted('an alarm that nobody hears', (t) => delete alarm(t, 'orders-late').AlarmActions, 'alarm orderflow-dev-orders-late: nobody hears it');
+  planted('a function that anybody may call', (t) => (properties(t, 'AWS::Lambda::Url', 'servecatalog').AuthType = 'NONE'), 'functions.serve-catalog.function_url: takes unsigned requests');
+  planted('a permission for everybody', (t) => (properties(t, 'AWS::Lambda::Permission', 'InvokeFunctionFromCloudFront').Principal = '*'), 'functions.serve-catalog.function_url: ');
+  planted('an origin that is asked without a signature', (t) => delete properties(t, 'AWS::CloudFront::Distribution', 'Cdn').DistributionConfig.Origins[0].OriginAccessControlId, 'cdn: CdnDistribution');
+  planted('an origin whose signature is left out', (t) => (properties(t, 'AWS::CloudFront::OriginAccessControl', 'ImagesAccess').OriginAccessControlConfig.SigningBehavior = 'never'), 'cdn: CdnDistribution');
+  planted('a bucket that may be made public', (t) => delete properties(t, 'AWS::S3::Bucket', 'Images').PublicAccessBlockConfiguration, 'the bucket Images');
+  planted('a bucket that takes plain text', (t) => bucketPolicy(t).shift(), 'the bucket Images');
+  planted("another account's distribution", (t) => delete bucketPolicy(t).find(({ Sid }: any) => Sid === 'Cdn').Condition, 'the bucket Images');
+  planted('a CDN that keeps what must not be kept', (t) => (properties(t, 'AWS::CloudFront::CachePolicy', 'Catalog').CachePolicyConfig.MinTTL = 1), 'cdn: CdnCatalogCache');
+  planted('a CDN that forgets before it may', (t) => (properties(t, 'AWS::CloudFront::CachePolicy', 'Catalog').CachePolicyConfig.MaxTTL = 60), 'cdn: CdnCatalogCache');
   planted('a log without an end', (t) => delete properties(t, 'AWS::Logs::LogGroup', 'process-orders').RetentionInDays, 'logs.retention_days: the log group processordersLogs');
   planted('a function that is not traced', (t) => delete lambda(t, 'process-orders').TracingConfig, 'functions.process-orders: is not traced');
 });

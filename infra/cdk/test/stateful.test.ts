@@ -103,7 +103,7 @@ describe('the network', () => {
     const inVpc = functions.filter(({ properties }) => properties.VpcConfig !== undefined);
     const withRedis = functions.filter(({ properties }) => properties.Environment?.Variables.ORDERFLOW_REDIS_URL);
     assert.deepEqual(inVpc, withRedis);
-    assert.equal(inVpc.length, 4);
+    assert.equal(inVpc.length, 5);
   });
 });
 

@@ -46,7 +46,7 @@ for (const name of DEPLOYED_STAGES) {
       assert.equal(migration.length, 1);
       const [id, trigger] = migration[0]!;
       assert.equal(trigger.Properties.InvocationType, 'RequestResponse');
-      for (const other of ['process-orders', 'settle-payments', 'reconcile-orders', 'refresh-catalog']) {
+      for (const other of ['process-orders', 'settle-payments', 'reconcile-orders', 'refresh-catalog', 'serve-catalog']) {
         assert.ok(functionOf(templates, other).DependsOn.includes(id), `${other} waits for ${id}`);
       }
     });

@@ -14,6 +14,7 @@ import {
   functionsAreObserved,
   namesReadBy,
 } from './agreement.ts';
+import { bucketsArePrivate, catalogIsCachedAsTold, originsAreSigned, urlsDemandSignatures } from './cdn.ts';
 import type { Templates } from './model.ts';
 import { noWildcards } from './permissions.ts';
 import {
@@ -78,6 +79,10 @@ export function findings(templates: Templates, { read, exists, says }: Repositor
     ...redriveIsAllowedByName(templates),
     ...queuesDemandTls(templates),
     ...queuesAreEncrypted(templates),
+    ...urlsDemandSignatures(templates),
+    ...originsAreSigned(templates),
+    ...bucketsArePrivate(templates),
+    ...catalogIsCachedAsTold(templates),
     ...noWildcards(templates),
     ...environmentsAgree(templates, read),
     ...functionsAreDeployed(templates, [...read.keys()]),
