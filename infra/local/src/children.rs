@@ -85,7 +85,8 @@ pub struct User {
 pub enum DeathSignal {
     /// SIGKILL, for programs that have no children of their own.
     Kill,
-    /// SIGQUIT, with which PostgreSQL ends its backends and itself at once.
+    /// SIGQUIT, with which PostgreSQL ends its backends and itself at once. Only for programs that handle it: a shell
+    /// starts what it puts into the background with SIGQUIT ignored, and children inherit that.
     Quit,
 }
 

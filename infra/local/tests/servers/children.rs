@@ -85,7 +85,7 @@ async fn a_child_has_exactly_its_environment() {
 }
 
 #[tokio::test]
-async fn a_child_can_be_another_user() {
+async fn a_child_can_be_another_user_and_still_ends_with_its_parent() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
@@ -93,6 +93,17 @@ async fn a_child_can_be_another_user() {
     let spec = ChildSpec { user, output: Output::Piped, ..ChildSpec::new("/usr/bin/id").args(["-G"]) };
     let (text, _) = output_of(spawner().spawn(spec).await.unwrap()).await;
     assert_eq!(text, "65534\n", "no group of root is left");
+
+    let spawner = spawner();
+    let child = spawner.spawn(ChildSpec { user, ..sleeper() }).await.unwrap();
+    let pid = child.id().unwrap();
+    wait_for("the child is the other user", async || {
+        std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|line| line.starts_with("/bin/sleep"))
+    })
+    .await;
+    drop(spawner);
+    wait_for("the child is gone", async || !is_running(pid)).await;
 }
 
 #[tokio::test]
