@@ -2,11 +2,12 @@
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use migrate_schema::{Handler, Settings};
+use settings::Variables;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init("migrate-schema");
-    let settings = Settings::from_environment()?;
+    let settings = Settings::parse(Variables::from_environment())?;
     let handler = Handler::connect(settings).await?;
     run(service_fn(move |event: LambdaEvent<_>| {
         let handler = handler.clone();

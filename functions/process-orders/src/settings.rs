@@ -1,4 +1,4 @@
-//! The environment of `process-orders`, read once: the only place in this function that reads it.
+//! The environment of `process-orders`: what each variable is, and what it must look like.
 
 use std::time::Duration;
 
@@ -26,19 +26,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the process's environment.
+    /// Reads its variables.
     ///
     /// # Errors
     /// One error that names every missing or unusable variable.
-    #[expect(clippy::disallowed_methods, reason = "this is where this function reads its environment")]
-    pub fn from_environment() -> Result<Self, Error> {
-        Self::parse(Variables::new(std::env::vars().collect()))
-    }
-
-    /// Reads the given variables.
-    ///
-    /// # Errors
-    /// As [`Settings::from_environment`].
     pub fn parse(mut variables: Variables) -> Result<Self, Error> {
         let cluster_arn = variables.arn("ORDERFLOW_CLUSTER_ARN");
         let secret_arn = variables.arn("ORDERFLOW_SECRET_ARN");

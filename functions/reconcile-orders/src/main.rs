@@ -3,11 +3,12 @@
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use reconcile_orders::{Handler, Settings};
 use serde_json::Value;
+use settings::Variables;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init("reconcile-orders");
-    let settings = Settings::from_environment()?;
+    let settings = Settings::parse(Variables::from_environment())?;
     let handler = Handler::connect(settings).await?;
     run(service_fn(move |event: LambdaEvent<Value>| {
         let handler = handler.clone();

@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 /// How many products a page of the list has. A constant, and no parameter: the fewer addresses there are, the more often
-/// the CDN has the answer. A page is about 40 KB, and 5 KB compressed.
+/// the CDN has the answer.
 pub const PRODUCTS_PER_PAGE: usize = 200;
 
 /// Where the CDN has the bucket of images.

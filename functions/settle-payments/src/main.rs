@@ -1,12 +1,13 @@
 //! The Lambda `settle-payments`: settings, clients, run.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use settings::Variables;
 use settle_payments::{Handler, Settings};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init("settle-payments");
-    let settings = Settings::from_environment()?;
+    let settings = Settings::parse(Variables::from_environment())?;
     let handler = Handler::connect(settings).await?;
     run(service_fn(move |event: LambdaEvent<_>| {
         let handler = handler.clone();

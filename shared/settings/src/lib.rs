@@ -1,6 +1,9 @@
 //! Parses a map of environment variables into typed values, with errors that name the variable.
 //!
-//! A function's `settings.rs` collects its environment once and reads it through [`Variables`]. The crate promises:
+//! A function's `main` collects its environment once, by [`Variables::from_environment`], and its `settings.rs` reads
+//! values from that. The crate promises:
+//!
+//! - **Nothing else reads the environment** of what is deployed: clippy and the tidy test see to it.
 //!
 //! - **Everything wrong is said at once**: [`Variables::finish`] names each missing or unusable variable and what it
 //!   must look like, so that one deployment is enough to learn it all.

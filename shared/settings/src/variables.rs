@@ -1,6 +1,7 @@
 //! The reader that functions use: one call per variable, then [`Variables::finish`].
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -37,6 +38,13 @@ impl Variables {
     /// reference in a template deploys.
     pub fn new(values: BTreeMap<String, String>) -> Self {
         Self { values, problems: Vec::new() }
+    }
+
+    /// Reads from the process's environment. What is no Unicode is none of our variables, and left out.
+    pub fn from_environment() -> Self {
+        let text =
+            |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        Self::new(std::env::vars_os().filter_map(text).collect())
     }
 
     /// Any text but an empty one.

@@ -17,9 +17,8 @@ impl Settings {
     ///
     /// # Errors
     /// One error that names every missing or unusable variable.
-    #[expect(clippy::disallowed_methods, reason = "this is where this function reads its environment")]
     pub(crate) fn from_environment() -> Result<Self, Error> {
-        let mut variables = Variables::new(std::env::vars().collect());
+        let mut variables = Variables::from_environment();
         let cluster_arn = variables.arn("ORDERFLOW_CLUSTER_ARN");
         let secret_arn = variables.arn("ORDERFLOW_SECRET_ARN");
         let database = variables.required("ORDERFLOW_DATABASE");
