@@ -7,11 +7,17 @@ use crate::orders::Shop;
 /// Orders in the filled table: enough that a scan of it is told from a look-up.
 const ORDERS: i64 = 30_000;
 
+/// Products beside the one that the orders are for.
+const PRODUCTS: i64 = 2_000;
+
 /// Of every hundred orders ninety are paid, and one each is due, parked, unknown, swept, expired; the rest is failed.
 /// Events of all but a few have been sent. Constraints hold; triggers and foreign keys are not asked, to be quick.
 fn fill() -> String {
     format!(
         "SET session_replication_role = replica;
+         INSERT INTO products (sku, name, price_minor, currency, active, version)
+           SELECT 'kit-' || n, 'A kit', 1000, 'EUR', true, 1 FROM generate_series(1, {PRODUCTS}) AS n;
+         INSERT INTO stock (sku, available) SELECT 'kit-' || n, 10 FROM generate_series(1, {PRODUCTS}) AS n;
          INSERT INTO orders (order_id, customer_id, status, reason, currency, total_minor, fingerprint, placed_at, accepted_at)
            SELECT 'o-' || n, 'c', CASE WHEN n % 100 < 90 THEN 'confirmed' WHEN n % 100 < 95 THEN 'accepted' ELSE 'rejected' END,
                   CASE WHEN n % 100 >= 95 THEN 'payment_declined' END, 'EUR', 1000, repeat('0', 64), now(),
@@ -97,5 +103,11 @@ const QUESTIONS: &[(&str, i64)] = &[
        {\"payment_id\":\"pi_o-1\",\"order_id\":\"o-1\",\"attempt_no\":1,\"held\":false,\"captured_minor\":1}]') UNION ALL SELECT NULL", 20),
     ("SELECT record_no FROM refresh_catalog_v1('[{\"record_no\":0,\"kind\":\"product\",\"sku\":\"kit\",\"name\":\"A kit\",\"price_minor\":7,
        \"currency\":\"EUR\",\"active\":true,\"version\":9},{\"record_no\":1,\"kind\":\"stock\",\"event_id\":\"e\",\"sku\":\"kit\",\"delta\":3}]')", 20),
+    // New orders each time: one of the kit that has always been there, one of a kit that came later.
+    ("SELECT * FROM accept_orders_v1((SELECT jsonb_agg(jsonb_build_object('record_no', n, 'order_id', gen_random_uuid(), 'customer_id', 'c',
+       'currency', 'EUR', 'total_minor', 1000, 'fingerprint', repeat('0', 64), 'placed_at', now(),
+       'items', jsonb_build_array(jsonb_build_object('sku', sku, 'quantity', 1, 'unit_price_minor', 1000)),
+       'payment', jsonb_build_object('customer_ref', 'cus', 'method_ref', 'pm')))
+       FROM (VALUES (0, 'kit'), (1, 'kit-7')) AS wanted(n, sku)))", 30),
     ("SELECT * FROM accept_orders_v1('[]', '[\"o-100:order.accepted.v1:1\"]') UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL", 10),
 ];
