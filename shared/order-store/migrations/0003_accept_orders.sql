@@ -58,7 +58,7 @@ GRANT EXECUTE ON FUNCTION mark_events_sent_v1(jsonb) TO orderflow_app
 -- SECURITY DEFINER: the functions' role may call this and cannot write these tables by itself. No sequential scans:
 -- every look-up here is by key, also those of the foreign keys, and a session that planned them while a table was
 -- empty would otherwise scan that table as it grows (measured: seconds, with stock locked). And one plan for all values:
--- for an array the planner believes that a plan of its own for each call is worth its time (measured: a tenth of it).
+-- for an array the planner believes that a plan of its own for each call is worth its time, and plans again in each.
 CREATE FUNCTION accept_orders_v1(batch jsonb, sent jsonb DEFAULT '[]')
 RETURNS TABLE (record_no integer, order_id text, verdict text, reason text, order_status text, attempt_no integer,
                publish_payment boolean)
