@@ -6,8 +6,9 @@ use settings::Variables;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init("migrate-schema");
-    let settings = Settings::parse(Variables::from_environment())?;
+    let variables = Variables::from_environment();
+    telemetry::init("migrate-schema", |name| variables.optional(name));
+    let settings = Settings::parse(variables)?;
     let handler = Handler::connect(settings).await?;
     run(service_fn(move |event: LambdaEvent<_>| {
         let handler = handler.clone();

@@ -6,8 +6,9 @@ use settings::Variables;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init("process-orders");
-    let settings = Settings::parse(Variables::from_environment())?;
+    let variables = Variables::from_environment();
+    telemetry::init("process-orders", |name| variables.optional(name));
+    let settings = Settings::parse(variables)?;
     let handler = Handler::connect(settings).await?;
     run(service_fn(move |event: LambdaEvent<_>| {
         let handler = handler.clone();

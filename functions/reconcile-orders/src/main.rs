@@ -7,8 +7,9 @@ use settings::Variables;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init("reconcile-orders");
-    let settings = Settings::parse(Variables::from_environment())?;
+    let variables = Variables::from_environment();
+    telemetry::init("reconcile-orders", |name| variables.optional(name));
+    let settings = Settings::parse(variables)?;
     let handler = Handler::connect(settings).await?;
     run(service_fn(move |event: LambdaEvent<Value>| {
         let handler = handler.clone();

@@ -6,8 +6,9 @@ use settle_payments::{Handler, Settings};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init("settle-payments");
-    let settings = Settings::parse(Variables::from_environment())?;
+    let variables = Variables::from_environment();
+    telemetry::init("settle-payments", |name| variables.optional(name));
+    let settings = Settings::parse(variables)?;
     let handler = Handler::connect(settings).await?;
     run(service_fn(move |event: LambdaEvent<_>| {
         let handler = handler.clone();

@@ -47,6 +47,12 @@ impl Variables {
         Self::new(std::env::vars_os().filter_map(text).collect())
     }
 
+    /// Any text but an empty one, where there is any: what the platform sets, and may not.
+    #[must_use]
+    pub fn optional(&self, name: &str) -> Option<String> {
+        self.value(name).map(str::to_owned)
+    }
+
     /// Any text but an empty one.
     pub fn required(&mut self, name: &str) -> String {
         self.read(name, "any text that is not empty", |text| Some(text.to_owned())).unwrap_or_default()

@@ -1,14 +1,12 @@
 //! Sends log events of the process to stdout.
 
 use std::str::FromStr;
-use std::sync::OnceLock;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry::Registry;
-use tracing_subscriber::reload;
 
 use crate::emit::emit_line;
+use crate::identity::{self, Identity};
 use crate::line::{Line, Lines};
 
 /// The crates of this workspace that log; the function itself joins them. A crate that is missing here is treated as
@@ -25,35 +23,22 @@ const OURS: [&str; 9] = [
     "telemetry",
 ];
 
-struct Installed {
-    function: String,
-    filter: reload::Handle<Targets, Registry>,
-}
-
-static INSTALLED: OnceLock<Installed> = OnceLock::new();
-
-/// Installs JSON logging to stdout at `INFO` for the whole process, for the function of this name. A second call, or
-/// a subscriber that somebody else installed, changes nothing.
+/// Installs JSON logging to stdout for the whole process and says whose lines these are: `function` is the folder and
+/// binary, for example `process-orders`. A second call, or a subscriber that somebody else installed, changes nothing.
 ///
-/// Call it first in `main`, so that even unusable settings are told as a line of JSON; then
-/// [`set_level`].
-pub fn init(function: &str) {
-    let (filter, handle) = reload::Layer::new(targets(function, LevelFilter::INFO));
+/// `variable` reads the two variables that the platform sets: `AWS_LAMBDA_FUNCTION_NAME`, which tells the stage as well,
+/// and `AWS_LAMBDA_LOG_LEVEL` (TRACE, DEBUG, INFO, WARN, ERROR or FATAL, in any case), the level of our own crates.
+/// Another level means `INFO` and a line that says so, since a wrong level is no reason to refuse orders.
+///
+/// Call it first in `main`, so that even unusable settings are told as a line of JSON.
+pub fn init(function: &'static str, variable: impl Fn(&str) -> Option<String>) {
+    identity::set(Identity::new(function, variable("AWS_LAMBDA_FUNCTION_NAME")));
+    let level = variable("AWS_LAMBDA_LOG_LEVEL");
+    let known = level.as_deref().map_or(Some(LevelFilter::INFO), parse);
     let lines = Lines { function: function.to_owned(), write: |line: &Line| emit_line(line) };
+    let filter = targets(function, known.unwrap_or(LevelFilter::INFO));
     let subscriber = tracing_subscriber::registry().with(filter).with(lines);
-    if tracing::subscriber::set_global_default(subscriber).is_ok() {
-        // Only the call that installed the subscriber gets here.
-        INSTALLED.get_or_init(|| Installed { function: function.to_owned(), filter: handle });
-    }
-}
-
-/// Sets the level of our own crates: the value of `AWS_LAMBDA_LOG_LEVEL` (TRACE, DEBUG, INFO, WARN, ERROR or FATAL, in
-/// any case), as the function's settings read it. Anything else leaves the level as it is and says so in a line,
-/// since a wrong level is no reason to refuse orders.
-pub fn set_level(level: &str) {
-    let Some(installed) = INSTALLED.get() else { return };
-    let reloaded = parse(level).map(|level| installed.filter.reload(targets(&installed.function, level)));
-    if !matches!(reloaded, Some(Ok(()))) {
+    if tracing::subscriber::set_global_default(subscriber).is_ok() && known.is_none() {
         tracing::warn!(
             "AWS_LAMBDA_LOG_LEVEL cannot be used; set it to TRACE, DEBUG, INFO, WARN, ERROR or FATAL"
         );
