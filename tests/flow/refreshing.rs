@@ -18,7 +18,7 @@ pub(crate) fn product(sku: &str, version: i64, price_minor: i64) -> String {
 }
 
 /// A `stock.adjusted.v1`.
-fn stock(event_id: &str, sku: &str, delta: i64) -> String {
+pub(crate) fn stock(event_id: &str, sku: &str, delta: i64) -> String {
     event(event_id, "stock.adjusted.v1", &json!({"sku": sku, "delta": delta}))
 }
 
@@ -63,7 +63,7 @@ impl Shop {
     }
 
     /// Invokes the function with these bodies as one batch, as the event source would, and returns what comes back.
-    async fn refresh(&self, bodies: &[String]) -> Vec<String> {
+    pub(crate) async fn refresh(&self, bodies: &[String]) -> Vec<String> {
         let records: Vec<Value> = bodies.iter().enumerate().map(|(n, body)| record(n, Some(body))).collect();
         self.invoke_function(FUNCTION, records).await.failed
     }

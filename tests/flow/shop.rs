@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use harness::sandbox::{self, Ledger};
 use harness::stack::{Stack, StackOptions, poll_until};
+use hyper::HeaderMap;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use tokio_postgres::Client;
@@ -277,8 +278,39 @@ impl Shop {
         poll_until(what, limit, async || Ok(holds(self).await)).await.unwrap();
     }
 
-    /// Ends the stack in good order.
+    /// Everything that Prometheus would read now.
+    pub(crate) async fn metrics(&self) -> String {
+        let url = format!("{}/metrics", self.stack.control_url);
+        let answer = harness::http::fetch("GET", &url, HeaderMap::new()).await.unwrap();
+        String::from_utf8(answer.into_body().to_vec()).unwrap()
+    }
+
+    /// The value of the series with this name and these values of its labels, in the order of the labels' names.
+    pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> Option<f64> {
+        let text = self.metrics().await;
+        let series =
+            text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.split_once("} "));
+        let found = series.into_iter().find(|(all, _)| {
+            let values = all.split(',').filter_map(|label| label.split('"').nth(1));
+            values.eq(labels.iter().copied())
+        });
+        found.map(|(_, value)| value.parse().unwrap())
+    }
+
+    /// Ends the stack in good order; what its functions have said must stand in the catalogue of metrics.
     pub(crate) async fn close(self) {
+        let text = self.metrics().await;
+        let others = text.lines().filter(|line| line.contains("=\"other\"") && !line.ends_with(" 0"));
+        assert_eq!(
+            others.collect::<Vec<_>>(),
+            [""; 0],
+            "words that shared/telemetry/src/catalogue/words.rs lacks"
+        );
+        assert_eq!(
+            self.stack.status().await.unwrap().metrics.refused_lines,
+            0,
+            "metrics that the catalogue lacks"
+        );
         drop(self.sql);
         self.stack.end().await.unwrap();
     }

@@ -4,7 +4,7 @@
 //! spawned, no wall clock is read, and nothing iterates over a hash map.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::SqsBatchResponse;
@@ -13,7 +13,8 @@ use catalog::{CatalogReader, Lookup};
 use order::Sku;
 use order_store::{AcceptOrder, Accepted, OrderStore, SentEvents};
 use queue::{
-    Answering, Batch, Limits, Note, Notes, Outcome, Queue, QueueUrl, Queues, Record, Suspect, answer, run,
+    Answering, Batch, Counts, Limits, Note, Notes, Outcome, Queue, QueueUrl, Queues, Record, Suspect, answer,
+    run,
 };
 
 use crate::decode::{Decoded, decode};
@@ -80,12 +81,16 @@ where
         time_per_group: TIME_PER_GROUP,
         suspects_at_once: SUSPECTS_AT_ONCE,
     };
+    let messages = Counts::begun(batch, doors.clock.now_ms());
     let outcomes = run(&doors.clock, batch, limits, |records| work.accept(records)).await;
     let notes = work.notes.into_inner().unwrap_or_else(PoisonError::into_inner);
     let answering =
         Answering { queue: &doors.queue, queues: &doors.queues, random: &doors.random, deadline, notes };
     let (response, outcomes) = answer(answering, batch, outcomes).await;
-    (response, work.report.into_inner().unwrap_or_else(PoisonError::into_inner).closed_with(&outcomes))
+    (
+        response,
+        work.report.into_inner().unwrap_or_else(PoisonError::into_inner).closed_with(messages, &outcomes),
+    )
 }
 
 /// The readable orders of a group, by position.
@@ -109,7 +114,7 @@ where
     async fn accept(&self, records: Vec<&Record>) -> Result<Vec<Outcome>, Suspect> {
         let (orders, mut ends) = decode_all(&records);
         if !orders.is_empty() {
-            let lookup = self.doors.catalog.look_up(&skus(&orders), self.deadline).await;
+            let lookup = self.look_up(&orders).await;
             let sent = self.doors.sent.take();
             match self.doors.store.accept(&rows(&orders), &sent, self.deadline).await {
                 Ok(answers) => ends.extend(self.committed(&records, &orders, &lookup, answers).await),
@@ -121,6 +126,18 @@ where
         }
         self.note_unfinished(&records, &orders, &ends);
         Ok((0..records.len()).map(|position| ends.remove(&position).unwrap_or(NO_ANSWER)).collect())
+    }
+
+    /// What is known of every product that the orders of the group name.
+    async fn look_up(&self, orders: &Orders) -> Lookup {
+        let began = self.doors.clock.monotonic();
+        let lookup = self.doors.catalog.look_up(&skus(orders), self.deadline).await;
+        self.report().note_look_up(&lookup, self.doors.clock.monotonic().saturating_sub(began));
+        lookup
+    }
+
+    fn report(&self) -> MutexGuard<'_, Report> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers whose records do not simply end, for their log lines.
@@ -146,7 +163,7 @@ where
         answers: Vec<Accepted>,
     ) -> BTreeMap<usize, Outcome> {
         let now_ms = self.doors.clock.now_ms();
-        self.report.lock().unwrap_or_else(PoisonError::into_inner).note(records, lookup, &answers, now_ms);
+        self.report().note(records, &answers, now_ms);
         for sku in contradicted(&price_all(orders, lookup), &answers) {
             self.doors.catalog.forget(&sku);
         }

@@ -22,6 +22,7 @@ use data_api::DataApi;
 use lambda_runtime::Error;
 use order_store::{Aurora, SentEvents};
 use queue::{Batch, Queues, Sqs};
+use telemetry::Emf;
 
 use crate::flow::{Doors, process};
 use crate::report::Line;
@@ -81,18 +82,19 @@ impl Handler {
     pub async fn handle(&self, event: SqsEvent, deadline_ms: u64) -> Result<SqsBatchResponse, Error> {
         let Shared { doors, data_api, timeout, started } = &*self.shared;
         let clock = doors.clock;
-        let (began, calls_before) = (clock.monotonic(), data_api.calls());
+        let began = clock.monotonic();
         let deadline = Deadline::from_lambda(&clock, deadline_ms, *timeout);
         let batch = Batch::from_event(event)?;
         // Boxed: the flow's state is 22 KB, which would be copied with every future that holds it.
         let (response, report) = Box::pin(process(doors, &batch, deadline)).await;
-        telemetry::emit_line(&Line {
+        let line = Line {
             report,
             now_ms: clock.now_ms(),
             duration: clock.monotonic().saturating_sub(began),
-            data_api_calls: data_api.calls().saturating_sub(calls_before),
+            data_api: data_api.take_counts(),
             cold_start: !started.swap(true, Ordering::Relaxed),
-        });
+        };
+        Emf::from(&line).emit();
         Ok(response)
     }
 }

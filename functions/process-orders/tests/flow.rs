@@ -307,8 +307,9 @@ fn what_the_database_contradicts_is_forgotten() {
 #[test]
 fn the_report_counts_what_happened() {
     let report = process_all(Store::default(), Queuing::default(), &["a", "silent"]).report;
-    assert_eq!((report.batch_size, report.accepted, report.retried, report.commits), (2, 1, 1, 1));
-    assert_eq!(report.accepted_ms, [40]);
+    assert_eq!((report.messages.messages, report.accepted, report.commits), (2, 1, 1));
+    assert_eq!(report.messages.retried, BTreeMap::from([("no_answer", 1)]));
+    assert_eq!(report.accepted_after, [Duration::from_millis(40)]);
 }
 
 #[test]

@@ -38,6 +38,9 @@ pub(crate) const SWEEPS: Duty = Duty::bounded("sweeps", LEAST_WITH_PROVIDER, 10)
 /// Holds the provider's charges against the rows.
 pub(crate) const COMPARE: Duty = Duty::bounded("compare", LEAST_WITH_PROVIDER, 10);
 
+/// Counts what waits.
+pub(crate) const BACKLOG: Duty = Duty::bounded("backlog", LEAST_WITHOUT_PROVIDER, 3);
+
 /// Publishes parked payments, until the run is over.
 pub(crate) const PUMP: Duty = Duty { name: "pump", least: LEAST_WITHOUT_PROVIDER, most: None };
 

@@ -14,7 +14,7 @@ use queue::{Queue, QueueUrl, contained};
 use crate::budget::Budgeted;
 use crate::duty::{self, Duty, Stopped};
 use crate::report::Summary;
-use crate::{compare, events, expiries, pump, sweeps, unknown};
+use crate::{backlog, compare, events, expiries, pump, sweeps, unknown};
 
 /// Everything the flow touches, as values: the real services, or their in-memory twins.
 #[derive(Debug, Clone)]
@@ -69,12 +69,13 @@ where
     let provider = Budgeted::new(&doors.provider);
     let run = Run { doors, provider, deadline: deadline.earlier(ANSWER_RESERVE) };
     let mut summary = Summary::default();
-    let Summary { events, expiries, unknown, sweeps, compare, pump, stopped, .. } = &mut summary;
+    let Summary { events, expiries, unknown, sweeps, compare, backlog, pump, stopped, .. } = &mut summary;
     stopped.extend(run.duty(&duty::EVENTS, |until| events::republish(&run, until, events)).await);
     stopped.extend(run.duty(&duty::EXPIRIES, |until| expiries::expire(&run, until, expiries)).await);
     stopped.extend(run.duty(&duty::UNKNOWN, |until| unknown::resolve(&run, until, unknown)).await);
     stopped.extend(run.duty(&duty::SWEEPS, |until| sweeps::sweep(&run, until, sweeps)).await);
     stopped.extend(run.duty(&duty::COMPARE, |until| compare::compare(&run, until, compare)).await);
+    stopped.extend(run.duty(&duty::BACKLOG, |until| backlog::count(&run, until, backlog)).await);
     stopped.extend(run.duty(&duty::PUMP, |until| pump::pump(&run, until, pump)).await);
     summary.provider_calls = run.provider.calls();
     summary

@@ -6,6 +6,7 @@
 pub mod flow;
 pub mod report;
 
+mod backlog;
 mod compare;
 mod events;
 mod expiries;
@@ -30,6 +31,7 @@ use order_store::Aurora;
 use payments::{GateSettings, RedisGate, Stripe, StripeSettings, Wrapper};
 use queue::Sqs;
 use redis_link::RedisSettings;
+use telemetry::Emf;
 
 use crate::flow::{Doors, Rules, reconcile};
 use crate::report::{Line, Summary};
@@ -88,19 +90,23 @@ impl Handler {
     pub async fn handle(&self, deadline_ms: u64) -> Summary {
         let Shared { doors, data_api, timeout, started } = &*self.shared;
         let clock = doors.clock;
-        let (began, calls_before) = (clock.monotonic(), data_api.calls());
-        let redis_calls_before = doors.provider.gate().redis_calls();
+        let began = clock.monotonic();
+        let gate = doors.provider.gate();
+        let before = (gate.redis_calls(), gate.redis_degraded());
         let deadline = Deadline::from_lambda(&clock, deadline_ms, *timeout);
         // Boxed: the flow's state would be copied with every future that holds it.
         let summary = Box::pin(reconcile(doors, deadline)).await;
-        telemetry::emit_line(&Line {
+        let line = Line {
             summary: &summary,
             now_ms: clock.now_ms(),
             duration: clock.monotonic().saturating_sub(began),
-            data_api_calls: data_api.calls().saturating_sub(calls_before),
-            redis_calls: doors.provider.gate().redis_calls().saturating_sub(redis_calls_before),
+            data_api: data_api.take_counts(),
+            provider: doors.provider.take_counts(),
+            redis_calls: gate.redis_calls().saturating_sub(before.0),
+            redis_degraded: gate.redis_degraded() > before.1,
             cold_start: !started.swap(true, Ordering::Relaxed),
-        });
+        };
+        Emf::from(&line).emit();
         summary
     }
 }

@@ -1,4 +1,4 @@
-//! Duty 6: parked payments are published again, at the pace that the provider's limit leaves.
+//! Duty 7: parked payments are published again, at the pace that the provider's limit leaves.
 //!
 //! While the provider is away the gate leaves nothing, so nothing is published; when it wants a probe it leaves one,
 //! and one row is published. So an outage costs a few calls, and its end is noticed within a glance and a turn.

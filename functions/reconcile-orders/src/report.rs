@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
+use order_store::Backlog;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
-use telemetry::{fields, rfc3339};
+use telemetry::{Emf, Field, Metric, catalogue};
 
 /// What one run did, duty by duty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Summary {
     pub sweeps: Sweeps,
     /// The provider's charges, held against the rows.
     pub compare: Compare,
+    /// What waited before parked payments were published; `None` where it could not be counted.
+    pub backlog: Option<Backlog>,
     /// Parked payments.
     pub pump: Pump,
     /// Calls to the provider that were asked for, second attempts aside.
@@ -99,7 +102,7 @@ pub struct Pump {
 
 impl Summary {
     /// Every count by its name.
-    fn counts(&self) -> [(&'static str, u64); 19] {
+    fn counts(&self) -> [(&'static str, u64); 18] {
         let Self { events, expiries, unknown, sweeps, compare, pump, .. } = self;
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         [
@@ -118,21 +121,27 @@ impl Summary {
             ("compare.charges", count(compare.charges)),
             ("compare.differences", count(compare.differences)),
             ("compare.canceled", count(compare.canceled)),
-            ("compare.behind_s", compare.behind_s),
             ("pump.turns", count(pump.turns)),
             ("pump.published", count(pump.published)),
             ("pump.waiting", pump.waiting),
         ]
     }
 
-    fn serialize_into<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        for (name, count) in self.counts() {
-            map.serialize_entry(name, &count)?;
-        }
-        map.serialize_entry("provider.calls", &self.provider_calls)?;
-        let stopped: Vec<String> =
-            self.stopped.iter().map(|(duty, reason)| format!("{duty}: {reason}")).collect();
-        map.serialize_entry("stopped", &stopped)
+    /// What an alarm looks at, run by run. Zeros are said as well: they end an alarm.
+    fn gauges(&self) -> impl Iterator<Item = (&'static Metric, u64)> + use<> {
+        let of = |backlog: Backlog| {
+            [
+                (&catalogue::PARKED_WAITING, backlog.parked),
+                (&catalogue::PARKED_AGE, backlog.parked_s),
+                (&catalogue::UNKNOWN_WAITING, backlog.unknown),
+                (&catalogue::UNKNOWN_AGE, backlog.unknown_s),
+                (&catalogue::REVIEW_WAITING, backlog.review),
+                (&catalogue::CAPTURED_NOT_CONFIRMED, backlog.captured_not_confirmed),
+                (&catalogue::EVENTS_UNSENT, backlog.unsent),
+            ]
+        };
+        let behind = (&catalogue::COMPARE_BEHIND, self.compare.behind_s);
+        self.backlog.map(of).into_iter().flatten().chain([behind])
     }
 }
 
@@ -140,12 +149,21 @@ impl Summary {
 impl Serialize for Summary {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        self.serialize_into(&mut map)?;
+        for (name, count) in self.counts() {
+            map.serialize_entry(name, &count)?;
+        }
+        for (metric, value) in self.gauges() {
+            map.serialize_entry(metric.name, &value)?;
+        }
+        map.serialize_entry("provider.calls", &self.provider_calls)?;
+        let stopped: Vec<String> =
+            self.stopped.iter().map(|(duty, reason)| format!("{duty}: {reason}")).collect();
+        map.serialize_entry("stopped", &stopped)?;
         map.end()
     }
 }
 
-/// The log line of one run: its summary, and what only the invocation knows.
+/// The line of one run: its summary, and what only the invocation knows.
 #[derive(Debug, Clone)]
 pub struct Line<'a> {
     /// What the run did.
@@ -154,27 +172,39 @@ pub struct Line<'a> {
     pub now_ms: u64,
     /// From the event's arrival to its answer.
     pub duration: Duration,
-    /// Data API calls of this invocation, second attempts included.
-    pub data_api_calls: u64,
+    /// Data API calls since the line before, second attempts included.
+    pub data_api: data_api::Counts,
+    /// What calls to the provider came to since the line before.
+    pub provider: payments::Counts,
     /// Commands sent to Redis.
     pub redis_calls: u64,
+    /// Whether the gate had to go on without Redis, on this instance's share of the limit.
+    pub redis_degraded: bool,
     /// Whether this was the instance's first run.
     pub cold_start: bool,
 }
 
-impl Serialize for Line<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut line = serializer.serialize_map(None)?;
-        line.serialize_entry("timestamp", &rfc3339(self.now_ms))?;
-        line.serialize_entry("level", "INFO")?;
-        line.serialize_entry("message", "run ended")?;
-        line.serialize_entry("function", "reconcile-orders")?;
-        self.summary.serialize_into(&mut line)?;
-        line.serialize_entry(fields::DURATION_MS, &self.duration.as_millis())?;
-        line.serialize_entry(fields::DATA_API_CALLS, &self.data_api_calls)?;
-        line.serialize_entry(fields::REDIS_CALLS, &self.redis_calls)?;
-        line.serialize_entry("cold_start", &self.cold_start)?;
-        line.end()
+impl From<&Line<'_>> for Emf {
+    fn from(line: &Line<'_>) -> Self {
+        let Line { summary, .. } = line;
+        let mut emf = Self::new("run ended", line.now_ms);
+        for (name, count) in summary.counts() {
+            emf.field(name, Field::Number(count));
+        }
+        emf.field("provider.calls", Field::Number(summary.provider_calls.into()));
+        emf.invocation(line.duration, line.cold_start);
+        for (metric, value) in summary.gauges() {
+            emf.gauge(metric, value);
+        }
+        emf.count(&catalogue::DIFFERENCES, summary.compare.differences);
+        for (duty, _) in &summary.stopped {
+            emf.count_by(&catalogue::DUTIES_STOPPED, duty, 1_u64);
+        }
+        line.provider.write(&mut emf);
+        line.data_api.write(&mut emf);
+        emf.count(&catalogue::REDIS_CALLS, line.redis_calls);
+        emf.count(&catalogue::GATE_DEGRADED, u64::from(line.redis_degraded));
+        emf
     }
 }
 
@@ -182,29 +212,34 @@ impl Serialize for Line<'_> {
 mod tests {
     use std::time::Duration;
 
-    use serde_json::Value;
+    use order_store::Backlog;
+    use telemetry::Emf;
 
     use super::{Line, Pump, Summary};
 
     #[test]
     fn the_line_has_every_number_of_the_answer() {
         let pump = Pump { turns: 1, published: 7, waiting: 3 };
+        let backlog = Some(Backlog { parked: 3, parked_s: 90, ..Backlog::default() });
         let stopped = vec![("sweeps", "breaker_open")];
-        let summary = Summary { pump, stopped, provider_calls: 2, ..Summary::default() };
+        let summary = Summary { pump, backlog, stopped, provider_calls: 2, ..Summary::default() };
         let answer = serde_json::to_value(&summary).unwrap();
+        assert_eq!((&answer["pump.published"], &answer["payments.parked.age"]), (&7.into(), &90.into()));
+        assert_eq!(answer["stopped"], serde_json::json!(["sweeps: breaker_open"]));
         let line = Line {
             summary: &summary,
             now_ms: 0,
             duration: Duration::ZERO,
-            data_api_calls: 9,
+            data_api: data_api::Counts::default(),
+            provider: payments::Counts::default(),
             redis_calls: 3,
+            redis_degraded: false,
             cold_start: true,
         };
-        let line = serde_json::to_value(&line).unwrap();
-        assert_eq!(answer["pump.published"], 7);
-        assert_eq!(answer["stopped"], serde_json::json!(["sweeps: breaker_open"]));
-        let missing =
-            |(name, value): (&String, &Value)| (line.get(name) != Some(value)).then(|| name.clone());
-        assert_eq!(answer.as_object().unwrap().iter().filter_map(missing).collect::<Vec<_>>(), [""; 0]);
+        let emf = Emf::from(&line);
+        let said: Vec<&str> = emf.names().collect();
+        let missing = answer.as_object().unwrap().keys().filter(|name| !said.contains(&name.as_str()));
+        assert_eq!(missing.collect::<Vec<_>>(), ["stopped"], "which is counted by duty");
+        assert!(said.contains(&"reconcile.duties.stopped.sweeps"), "{said:?}");
     }
 }

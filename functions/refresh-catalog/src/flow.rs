@@ -12,7 +12,7 @@ use backoff::{Clock, Deadline, Random};
 use catalog::{CatalogWriter, ProductView};
 use order::Sku;
 use order_store::{CatalogChange, CatalogStore, Refreshed};
-use queue::{Answering, Batch, Limits, Notes, Outcome, Queue, Queues, Record, Suspect, answer, run};
+use queue::{Answering, Batch, Counts, Limits, Notes, Outcome, Queue, Queues, Record, Suspect, answer, run};
 
 use crate::decode::decode;
 use crate::report::{Refresh, Report};
@@ -65,11 +65,15 @@ where
         time_per_group: TIME_PER_GROUP,
         suspects_at_once: SUSPECTS_AT_ONCE,
     };
+    let messages = Counts::begun(batch, doors.clock.now_ms());
     let outcomes = run(&doors.clock, batch, limits, |records| work.refresh(records)).await;
     let Doors { queue, queues, random, .. } = doors;
     let answering = Answering { queue, queues, random, deadline, notes: Notes::new() };
     let (response, outcomes) = answer(answering, batch, outcomes).await;
-    (response, work.report.into_inner().unwrap_or_else(PoisonError::into_inner).closed_with(&outcomes))
+    (
+        response,
+        work.report.into_inner().unwrap_or_else(PoisonError::into_inner).closed_with(messages, &outcomes),
+    )
 }
 
 struct Work<'a, S, C, Q, K> {

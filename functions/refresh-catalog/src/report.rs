@@ -6,31 +6,25 @@ use std::time::Duration;
 
 use order_store::{Refreshed, Refreshing};
 use queue::{Outcome, Record};
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
-use telemetry::{fields, rfc3339};
+use telemetry::{Emf, Field, catalogue};
 
 /// What one batch did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Records in the event.
-    pub batch_size: usize,
+    /// The messages and what became of them.
+    pub messages: queue::Counts,
     /// Changes that this batch made.
     pub applied: usize,
     /// Changes that an earlier batch had made.
     pub known: usize,
     /// Product changes that came after a newer version.
     pub superseded: usize,
-    /// Records that can never be applied.
-    pub quarantined: usize,
-    /// Records that went back to the queue.
-    pub retried: usize,
     /// Adjustments of SKUs of which more was taken than was on the shelf.
     pub owing: usize,
     /// Groups that the database answered: each took one committing call, or two after a retry.
     pub commits: usize,
-    /// Milliseconds from sending to the answer of the committing call, one number per change that was made.
-    pub applied_ms: Vec<u64>,
+    /// From sending to the answer of the committing call, once per change that was made.
+    pub applied_after: Vec<Duration>,
     /// What the cache got.
     pub cache: Refresh,
 }
@@ -56,7 +50,8 @@ impl Report {
                 Refreshing::Applied => {
                     self.applied += 1;
                     let sent_ms = records.get(answer.record_no).and_then(|record| record.sent_ms);
-                    self.applied_ms.extend(sent_ms.map(|sent_ms| now_ms.saturating_sub(sent_ms)));
+                    let after = sent_ms.map(|sent_ms| Duration::from_millis(now_ms.saturating_sub(sent_ms)));
+                    self.applied_after.extend(after);
                 }
                 Refreshing::Known => self.known += 1,
                 Refreshing::Superseded => self.superseded += 1,
@@ -66,16 +61,10 @@ impl Report {
     }
 
     /// The report of a batch whose records ended so.
-    pub(crate) fn closed_with(mut self, outcomes: &[Outcome]) -> Self {
-        self.batch_size = outcomes.len();
-        self.quarantined = count(outcomes, |outcome| matches!(outcome, Outcome::Quarantine { .. }));
-        self.retried = count(outcomes, |outcome| matches!(outcome, Outcome::Retry { .. }));
+    pub(crate) fn closed_with(mut self, messages: queue::Counts, outcomes: &[Outcome]) -> Self {
+        self.messages = messages.ended(outcomes);
         self
     }
-}
-
-fn count(outcomes: &[Outcome], of: impl Fn(&Outcome) -> bool) -> usize {
-    outcomes.iter().filter(|outcome| of(outcome)).count()
 }
 
 /// The log line of one batch: a report, and what only the invocation knows.
@@ -87,34 +76,29 @@ pub struct Line {
     pub now_ms: u64,
     /// From the event's arrival to its answer.
     pub duration: Duration,
-    /// Data API calls of this invocation, second attempts included.
-    pub data_api_calls: u64,
+    /// Data API calls since the line before, second attempts included.
+    pub data_api: data_api::Counts,
     /// Whether this was the instance's first batch.
     pub cold_start: bool,
 }
 
-impl Serialize for Line {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let report = &self.report;
-        let mut line = serializer.serialize_map(None)?;
-        line.serialize_entry("timestamp", &rfc3339(self.now_ms))?;
-        line.serialize_entry("level", "INFO")?;
-        line.serialize_entry("message", "batch answered")?;
-        line.serialize_entry("function", "refresh-catalog")?;
-        line.serialize_entry(fields::BATCH_SIZE, &report.batch_size)?;
-        line.serialize_entry("batch.commits", &report.commits)?;
-        line.serialize_entry("changes.applied", &report.applied)?;
-        line.serialize_entry("changes.known", &report.known)?;
-        line.serialize_entry("changes.superseded", &report.superseded)?;
-        line.serialize_entry("records.quarantined", &report.quarantined)?;
-        line.serialize_entry("records.retried", &report.retried)?;
-        line.serialize_entry("stock.owing", &report.owing)?;
-        line.serialize_entry("applied_ms", &report.applied_ms)?;
-        line.serialize_entry("cache.written", &report.cache.written)?;
-        line.serialize_entry("cache.missed", &report.cache.missed)?;
-        line.serialize_entry(fields::DURATION_MS, &self.duration.as_millis())?;
-        line.serialize_entry(fields::DATA_API_CALLS, &self.data_api_calls)?;
-        line.serialize_entry("cold_start", &self.cold_start)?;
-        line.end()
+impl From<&Line> for Emf {
+    fn from(line: &Line) -> Self {
+        let report = &line.report;
+        let mut emf = Self::new("batch answered", line.now_ms);
+        report.messages.write(&mut emf);
+        emf.field("batch.commits", Field::Number(u64::try_from(report.commits).unwrap_or(u64::MAX)));
+        emf.invocation(line.duration, line.cold_start);
+        for (result, n) in
+            [("applied", report.applied), ("known", report.known), ("superseded", report.superseded)]
+        {
+            emf.count_by(&catalogue::CATALOG_CHANGES, result, n);
+        }
+        emf.observe(&catalogue::CATALOG_CHANGE_DURATION, report.applied_after.iter().copied());
+        emf.count(&catalogue::STOCK_OWING, report.owing);
+        emf.count_by(&catalogue::CACHE_WRITES, "written", report.cache.written);
+        emf.count_by(&catalogue::CACHE_WRITES, "missed", report.cache.missed);
+        line.data_api.write(&mut emf);
+        emf
     }
 }

@@ -204,12 +204,13 @@ fn a_batch_is_one_call_of_the_database_and_one_of_the_cache() {
     assert_eq!((ran.calls, ran.cache_calls), (vec![5], 1));
     // The rows as they are, not as the events say.
     assert_eq!(ran.cached, BTreeMap::from([("a".to_owned(), 12), ("b".to_owned(), 10)]));
+    assert_eq!(ran.report.messages.messages, 5);
     let report = Report {
-        batch_size: 5,
+        messages: ran.report.messages.clone(),
         applied: 5,
         owing: 1,
         commits: 1,
-        applied_ms: vec![40; 5],
+        applied_after: vec![Duration::from_millis(40); 5],
         cache: Refresh { written: 2, missed: 0 },
         ..Report::default()
     };

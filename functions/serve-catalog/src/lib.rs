@@ -18,6 +18,7 @@ use backoff::{Clock, Deadline, Random, SystemClock};
 use catalog::{CatalogLister, Listings, RedisSettings};
 use data_api::DataApi;
 use lambda_runtime::Error;
+use telemetry::Emf;
 
 use crate::answer::CacheTimes;
 use crate::flow::respond;
@@ -82,16 +83,17 @@ impl Handler {
         deadline_ms: u64,
     ) -> LambdaFunctionUrlResponse {
         let Shared { listings, data_api, times, timeout, clock, started } = &*self.shared;
-        let (began, calls_before) = (clock.monotonic(), data_api.calls());
+        let began = clock.monotonic();
         let deadline = Deadline::from_lambda(clock, deadline_ms, *timeout).earlier(ANSWER_RESERVE);
         let (answer, report) = respond(listings, *times, &request, deadline).await;
-        telemetry::emit_line(&Line {
+        let line = Line {
             report,
             now_ms: clock.now_ms(),
             duration: clock.monotonic().saturating_sub(began),
-            data_api_calls: data_api.calls().saturating_sub(calls_before),
+            data_api: data_api.take_counts(),
             cold_start: !started.swap(true, Ordering::Relaxed),
-        });
+        };
+        Emf::from(&line).emit();
         answer.into_response()
     }
 }

@@ -5,9 +5,7 @@
 use std::time::Duration;
 
 use catalog::{Listed, Source};
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
-use telemetry::{fields, rfc3339};
+use telemetry::{Emf, Field, catalogue};
 
 use crate::answer::Answer;
 
@@ -43,7 +41,7 @@ impl Report {
 }
 
 /// The log line of one request: a report, and what only the invocation knows.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Line {
     /// What the request came to.
     pub report: Report,
@@ -51,30 +49,56 @@ pub struct Line {
     pub now_ms: u64,
     /// From the event's arrival to its answer.
     pub duration: Duration,
-    /// Data API calls of this invocation, second attempts included.
-    pub data_api_calls: u64,
+    /// Data API calls since the line before, second attempts included.
+    pub data_api: data_api::Counts,
     /// Whether this was the instance's first request.
     pub cold_start: bool,
 }
 
-impl Serialize for Line {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let report = &self.report;
-        let mut line = serializer.serialize_map(None)?;
-        line.serialize_entry("timestamp", &rfc3339(self.now_ms))?;
-        line.serialize_entry("level", "INFO")?;
-        line.serialize_entry("message", "request answered")?;
-        line.serialize_entry("function", "serve-catalog")?;
-        line.serialize_entry("http.route", report.route)?;
-        line.serialize_entry("http.status", &report.status)?;
-        line.serialize_entry("http.body_bytes", &report.body_bytes)?;
-        line.serialize_entry("listing.source", report.source.as_str())?;
-        line.serialize_entry("listing.stale", &report.stale)?;
-        line.serialize_entry("listing.age_ms", &report.age.as_millis())?;
-        line.serialize_entry(fields::DURATION_MS, &self.duration.as_millis())?;
-        line.serialize_entry(fields::DATA_API_CALLS, &self.data_api_calls)?;
-        line.serialize_entry(fields::REDIS_CALLS, &report.redis_calls)?;
-        line.serialize_entry("cold_start", &self.cold_start)?;
-        line.end()
+impl From<&Line> for Emf {
+    fn from(line: &Line) -> Self {
+        let report = &line.report;
+        let mut emf = Self::new("request answered", line.now_ms);
+        emf.field("http.route", Field::Word(report.route));
+        emf.field("http.status", Field::Number(report.status.into()));
+        emf.field("http.body_bytes", Field::Number(u64::try_from(report.body_bytes).unwrap_or(u64::MAX)));
+        emf.field("listing.stale", Field::Flag(report.stale));
+        emf.invocation(line.duration, line.cold_start);
+        emf.observe(&catalogue::HTTP_DURATION, [line.duration]);
+        emf.count_by(&catalogue::HTTP_RESPONSES, status_class(report.status), 1_u64);
+        emf.count_by(&catalogue::LISTINGS, report.source.as_str(), 1_u64);
+        emf.gauge(&catalogue::LISTING_AGE, report.age.as_secs());
+        line.data_api.write(&mut emf);
+        emf.count(&catalogue::REDIS_CALLS, report.redis_calls);
+        emf
+    }
+}
+
+/// The first digit of a status code, as metrics say it.
+const fn status_class(status: u16) -> &'static str {
+    match status {
+        ..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        500.. => "5xx",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog::Source;
+    use telemetry::catalogue;
+
+    use super::status_class;
+
+    #[test]
+    fn the_catalogue_of_metrics_knows_every_source_and_class() {
+        let sources =
+            [Source::Snapshot, Source::Redis, Source::Database, Source::Nowhere].map(Source::as_str);
+        assert_eq!(catalogue::LISTINGS.attribute.unwrap().values, sources);
+        assert_eq!(
+            catalogue::HTTP_RESPONSES.attribute.unwrap().values,
+            [200, 304, 404, 503].map(status_class)
+        );
     }
 }

@@ -17,8 +17,8 @@ use futures_util::stream::{self, Stream, StreamExt};
 use order_store::{BeginPayment, Begun, Move, Moved, PaymentStore, SentEvents};
 use payments::{Endpoint, Outcome, Payment, Payments, Request};
 use queue::{
-    Answering, Batch, Limits, Note, Notes, Outcome as End, Queue, QueueUrl, Queues, Record, Suspect, Wait,
-    answer, run,
+    Answering, Batch, Counts, Limits, Note, Notes, Outcome as End, Queue, QueueUrl, Queues, Record, Suspect,
+    Wait, answer, run,
 };
 use settlement::{Decision as Decided, decide};
 
@@ -94,12 +94,13 @@ where
         time_per_group: TIME_PER_GROUP,
         suspects_at_once: SUSPECTS_AT_ONCE,
     };
+    let messages = Counts::begun(batch, doors.clock.now_ms());
     let ends = run(&doors.clock, batch, limits, |records| work.settle(records)).await;
     let notes = work.notes.into_inner().unwrap_or_else(PoisonError::into_inner);
     let answering =
         Answering { queue: &doors.queue, queues: &doors.queues, random: &doors.random, deadline, notes };
     let (response, ends) = answer(answering, batch, ends).await;
-    (response, work.report.into_inner().unwrap_or_else(PoisonError::into_inner).closed_with(&ends))
+    (response, work.report.into_inner().unwrap_or_else(PoisonError::into_inner).closed_with(messages, &ends))
 }
 
 /// What became of payments.

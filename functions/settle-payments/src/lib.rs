@@ -22,6 +22,7 @@ use order_store::{Aurora, SentEvents};
 use payments::{GateSettings, RedisGate, Stripe, StripeSettings, Wrapper};
 use queue::{Batch, Queues, Sqs};
 use redis_link::RedisSettings;
+use telemetry::Emf;
 
 use crate::flow::{Doors, process};
 use crate::report::{Line, Provider};
@@ -83,24 +84,25 @@ impl Handler {
         let Shared { doors, data_api, timeout, started } = &*self.shared;
         let clock = doors.clock;
         let gate = doors.provider.gate();
-        let before = (data_api.calls(), gate.redis_calls(), gate.redis_degraded());
+        let before = (gate.redis_calls(), gate.redis_degraded());
         let began = clock.monotonic();
         let deadline = Deadline::from_lambda(&clock, deadline_ms, *timeout);
         let batch = Batch::from_event(event)?;
         // Boxed: the flow's state would be copied with every future that holds it.
         let (response, report) = Box::pin(process(doors, &batch, deadline)).await;
-        telemetry::emit_line(&Line {
+        let line = Line {
             report,
             provider: Provider {
                 counts: doors.provider.take_counts(),
-                redis_calls: gate.redis_calls().saturating_sub(before.1),
-                redis_degraded: gate.redis_degraded() > before.2,
+                redis_calls: gate.redis_calls().saturating_sub(before.0),
+                redis_degraded: gate.redis_degraded() > before.1,
             },
             now_ms: clock.now_ms(),
             duration: clock.monotonic().saturating_sub(began),
-            data_api_calls: data_api.calls().saturating_sub(before.0),
+            data_api: data_api.take_counts(),
             cold_start: !started.swap(true, Ordering::Relaxed),
-        });
+        };
+        Emf::from(&line).emit();
         Ok(response)
     }
 }

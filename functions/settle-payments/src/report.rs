@@ -8,15 +8,13 @@ use std::time::Duration;
 use order_store::{Moved, Next, Step};
 use payments::Counts;
 use queue::Outcome;
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
-use telemetry::{fields, rfc3339};
+use telemetry::{Emf, Field, catalogue};
 
 /// What one batch did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Records in the event.
-    pub batch_size: usize,
+    /// The messages and what became of them.
+    pub messages: queue::Counts,
     /// Groups that the database committed.
     pub commits: usize,
     /// Payments that this batch captured, and their orders confirmed.
@@ -33,13 +31,8 @@ pub struct Report {
     pub review: usize,
     /// Payments that this batch parked in their rows, by why.
     pub parked: BTreeMap<&'static str, usize>,
-    /// Records that ask for no payment.
-    pub quarantined: usize,
-    /// Records that went back to the queue.
-    pub retried: usize,
-    /// Milliseconds from sending the payment request to the answer of the committing call, one number per confirmed
-    /// order.
-    pub confirmed_ms: Vec<u64>,
+    /// From sending the payment request to the answer of the committing call, once per confirmed order.
+    pub confirmed_after: Vec<Duration>,
 }
 
 /// Why a payment is parked by the call that begins it. An alarm looks for this word.
@@ -63,7 +56,8 @@ impl Report {
             Step::Authorized { .. } => {}
             Step::Captured { .. } => {
                 self.confirmed += 1;
-                self.confirmed_ms.extend(sent_ms.map(|sent_ms| now_ms.saturating_sub(sent_ms)));
+                let after = sent_ms.map(|sent_ms| Duration::from_millis(now_ms.saturating_sub(sent_ms)));
+                self.confirmed_after.extend(after);
             }
             Step::Canceled { .. } => self.canceled += 1,
             Step::Declined { .. } => self.declined += 1,
@@ -75,16 +69,22 @@ impl Report {
     }
 
     /// The report of a batch whose records ended so.
-    pub(crate) fn closed_with(mut self, ends: &[Outcome]) -> Self {
-        self.batch_size = ends.len();
-        self.quarantined = count(ends, |end| matches!(end, Outcome::Quarantine { .. }));
-        self.retried = count(ends, |end| matches!(end, Outcome::Retry { .. }));
+    pub(crate) fn closed_with(mut self, messages: queue::Counts, ends: &[Outcome]) -> Self {
+        self.messages = messages.ended(ends);
         self
     }
-}
 
-fn count(ends: &[Outcome], of: impl Fn(&Outcome) -> bool) -> usize {
-    ends.iter().filter(|end| of(end)).count()
+    /// Payments that reached a state, by what it is called in metrics.
+    fn moved(&self) -> [(&'static str, usize); 6] {
+        [
+            ("confirmed", self.confirmed),
+            ("declined", self.declined),
+            ("canceled", self.canceled),
+            ("awaiting", self.awaiting),
+            ("unknown", self.unknown),
+            ("review", self.review),
+        ]
+    }
 }
 
 /// What calls to the provider cost in one batch.
@@ -109,48 +109,30 @@ pub struct Line {
     pub now_ms: u64,
     /// From the event's arrival to its answer.
     pub duration: Duration,
-    /// Data API calls of this invocation, second attempts included.
-    pub data_api_calls: u64,
+    /// Data API calls since the line before, second attempts included.
+    pub data_api: data_api::Counts,
     /// Whether this was the instance's first batch.
     pub cold_start: bool,
 }
 
-impl Serialize for Line {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { report, provider: Provider { counts, redis_calls, redis_degraded }, .. } = self;
-        let mut line = serializer.serialize_map(None)?;
-        line.serialize_entry("timestamp", &rfc3339(self.now_ms))?;
-        line.serialize_entry("level", "INFO")?;
-        line.serialize_entry("message", "batch answered")?;
-        line.serialize_entry("function", "settle-payments")?;
-        line.serialize_entry(fields::BATCH_SIZE, &report.batch_size)?;
-        line.serialize_entry("batch.commits", &report.commits)?;
-        line.serialize_entry("payments.confirmed", &report.confirmed)?;
-        line.serialize_entry("payments.declined", &report.declined)?;
-        line.serialize_entry("payments.canceled", &report.canceled)?;
-        line.serialize_entry("payments.awaiting", &report.awaiting)?;
-        line.serialize_entry("payments.unknown", &report.unknown)?;
-        line.serialize_entry("payments.review", &report.review)?;
-        line.serialize_entry("payments.parked", &report.parked.values().sum::<usize>())?;
-        line.serialize_entry("payments.parked_for", &report.parked)?;
-        line.serialize_entry("records.quarantined", &report.quarantined)?;
-        line.serialize_entry("records.retried", &report.retried)?;
-        line.serialize_entry("confirmed_ms", &report.confirmed_ms)?;
-        line.serialize_entry("provider_ms", &counts.provider_ms)?;
-        line.serialize_entry("provider.attempts", &counts.attempts)?;
-        line.serialize_entry("provider.retries", &counts.retries)?;
-        line.serialize_entry("provider.replays", &counts.replays)?;
-        line.serialize_entry("provider.signals", &by_name(&counts.signals))?;
-        line.serialize_entry("provider.outcomes", &by_name(&counts.outcomes))?;
-        line.serialize_entry(fields::DURATION_MS, &self.duration.as_millis())?;
-        line.serialize_entry(fields::DATA_API_CALLS, &self.data_api_calls)?;
-        line.serialize_entry(fields::REDIS_CALLS, redis_calls)?;
-        line.serialize_entry("redis_degraded", redis_degraded)?;
-        line.serialize_entry("cold_start", &self.cold_start)?;
-        line.end()
+impl From<&Line> for Emf {
+    fn from(line: &Line) -> Self {
+        let Line { report, provider: Provider { counts, redis_calls, redis_degraded }, .. } = line;
+        let mut emf = Self::new("batch answered", line.now_ms);
+        report.messages.write(&mut emf);
+        emf.field("batch.commits", Field::Number(u64::try_from(report.commits).unwrap_or(u64::MAX)));
+        emf.invocation(line.duration, line.cold_start);
+        for (outcome, n) in report.moved() {
+            emf.count_by(&catalogue::PAYMENTS_MOVED, outcome, n);
+        }
+        for (why, n) in &report.parked {
+            emf.count_by(&catalogue::PAYMENTS_PARKED, why, *n);
+        }
+        emf.observe(&catalogue::PAYMENTS_CONFIRMED_DURATION, report.confirmed_after.iter().copied());
+        counts.write(&mut emf);
+        line.data_api.write(&mut emf);
+        emf.count(&catalogue::REDIS_CALLS, *redis_calls);
+        emf.count(&catalogue::GATE_DEGRADED, u64::from(*redis_degraded));
+        emf
     }
-}
-
-fn by_name(counts: &[(&'static str, u32)]) -> BTreeMap<&'static str, u32> {
-    counts.iter().copied().collect()
 }

@@ -2,6 +2,7 @@
 //!
 //! | request | does |
 //! |---|---|
+//! | `GET /metrics` | metrics of functions, queues and instances, as Prometheus reads them |
 //! | `GET /status` | figures of queues, functions, event sources, schedules, SQS, Data API and payment calls |
 //! | `POST /functions` `{name, command: […], timeout_ms?, environment?, cap?, idle_ms?}` | hosts one more function |
 //! | `PUT /functions/{name}` `{throttle?, cold_start_delay_ms?}` | faults of a function |
@@ -20,12 +21,13 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     extract::{Path, State},
-    http::StatusCode,
+    http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
+use telemetry::catalogue;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -41,6 +43,7 @@ use crate::{
 pub fn serve(listener: TcpListener, parts: Arc<Parts>) {
     let routes = Router::new()
         .route("/status", get(status))
+        .route("/metrics", get(metrics))
         .route("/functions", post(register))
         .route("/functions/{name}", put(set_faults))
         .route("/functions/{name}/{nudge}", post(nudge))
@@ -82,7 +85,40 @@ async fn status(State(parts): State<Arc<Parts>>) -> Answer {
         "sandbox": parts.sandbox.figures(),
         "data_api": parts.data_api.status(),
         "redis": { "running": parts.redis.is_running().await },
+        "metrics": { "refused_lines": parts.metrics.refused() },
     })))
+}
+
+/// What the platform knows is read now; what functions have said is there already.
+async fn metrics(State(parts): State<Arc<Parts>>) -> Result<Response, Problem> {
+    let metrics = &parts.metrics;
+    for queue in parts.sqs.queues().keys() {
+        let figures = parts.sqs.figures(queue).await?;
+        metrics.set(&catalogue::QUEUE_VISIBLE, queue, float(figures.visible));
+        metrics.set(&catalogue::QUEUE_IN_FLIGHT, queue, float(figures.in_flight));
+        metrics.set(&catalogue::QUEUE_OLDEST_AGE, queue, 0.0);
+    }
+    for source in parts.sources.values() {
+        let (queue, figures) = (source.queue(), source.figures().await);
+        let oldest_age_ms = figures.oldest_age_ms.unwrap_or_default();
+        metrics.set(&catalogue::QUEUE_OLDEST_AGE, queue, float(oldest_age_ms) / 1_000.0);
+        metrics.set(&catalogue::QUEUE_DELETED, queue, float(figures.deleted));
+    }
+    for (function, figures) in parts.host.figures() {
+        metrics.set(&catalogue::INSTANCES, &function, float(u64::try_from(figures.busy).unwrap_or(u64::MAX)));
+        metrics.set(&catalogue::INVOCATIONS, &function, float(figures.invocations));
+        metrics.set(&catalogue::ERRORS, &function, float(figures.errors));
+        metrics.set(&catalogue::TIMEOUTS, &function, float(figures.timeouts));
+        metrics.set(&catalogue::THROTTLES, &function, float(figures.throttles));
+        metrics.set(&catalogue::MEMORY, &function, float(figures.memory_kb_max) * 1_024.0);
+    }
+    Ok(([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], metrics.text()?).into_response())
+}
+
+/// Exact below 2^53, far more than anybody counts here.
+#[expect(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
+const fn float(n: u64) -> f64 {
+    n as f64
 }
 
 #[derive(Debug, Deserialize)]

@@ -42,6 +42,15 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The catalogue of metrics names something that Prometheus refuses: a mistake in `telemetry::catalogue`.
+    #[error("the metric {name} cannot be shown")]
+    Metric {
+        /// Its name.
+        name: &'static str,
+        /// Why not.
+        #[source]
+        error: prometheus::Error,
+    },
     /// A queue could not be created or asked.
     #[error("the queue {queue} refused {operation}: {message}")]
     Queue {

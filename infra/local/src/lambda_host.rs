@@ -31,7 +31,7 @@ use bytes::Bytes;
 pub use environment::Surroundings;
 pub use figures::{FunctionFigures, Quantiles};
 
-use crate::{children::Spawner, error::Error};
+use crate::{children::Spawner, error::Error, metrics::Metrics};
 use function::Function;
 
 /// The only version there is here.
@@ -148,15 +148,21 @@ struct Shared {
     surroundings: Surroundings,
     spawner: Spawner,
     log_dir: PathBuf,
+    metrics: Arc<Metrics>,
     functions: Mutex<BTreeMap<String, Arc<Function>>>,
 }
 
 impl Host {
-    /// A host without functions, whose logs go to `log_dir`, which must exist.
+    /// A host without functions, whose logs go to `log_dir`, which must exist, and whose metrics to `metrics`.
     #[must_use]
-    pub fn new(surroundings: Surroundings, spawner: Spawner, log_dir: PathBuf) -> Self {
+    pub fn new(
+        surroundings: Surroundings,
+        spawner: Spawner,
+        log_dir: PathBuf,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let functions = Mutex::default();
-        Self { shared: Arc::new(Shared { surroundings, spawner, log_dir, functions }) }
+        Self { shared: Arc::new(Shared { surroundings, spawner, log_dir, metrics, functions }) }
     }
 
     /// Adds a function. One of the same name is replaced, its instances ended.
@@ -165,8 +171,8 @@ impl Host {
     /// Its log file cannot be opened.
     pub async fn register(&self, spec: FunctionSpec) -> Result<(), Error> {
         let name = spec.name.clone();
-        let log = logs::Log::open(self.shared.log_dir.join(format!("{name}.log"))).await?;
-        let Shared { surroundings, spawner, .. } = &*self.shared;
+        let Shared { surroundings, spawner, log_dir, metrics, .. } = &*self.shared;
+        let log = logs::Log::open(log_dir.join(format!("{name}.log")), Arc::clone(metrics)).await?;
         let function = Function::start(spec, log, surroundings.clone(), spawner.clone());
         if let Some(old) = self.functions().insert(name, function) {
             old.stop();

@@ -12,6 +12,7 @@ pub mod data_api;
 pub mod error;
 pub mod event_source;
 pub mod lambda_host;
+pub mod metrics;
 mod once;
 pub mod postgres;
 pub mod programs;

@@ -29,6 +29,7 @@ use crate::{
     error::Error,
     event_source::EventSource,
     lambda_host::{Host, function_url, invoke_api},
+    metrics::Metrics,
     programs::{Origin, Places},
     redis::{Redis, RedisOptions},
     sandbox::{self, Latency, Limits as Quota, Sandbox, SandboxOptions},
@@ -96,6 +97,8 @@ pub struct Parts {
     pub sqs: Sqs,
     /// The functions.
     pub host: Host,
+    /// What `/metrics` says.
+    pub metrics: Arc<Metrics>,
     /// The event sources by function.
     pub sources: BTreeMap<String, EventSource>,
     /// The schedules by function.
@@ -238,7 +241,8 @@ async fn serve(
     })
     .await?;
     let surroundings = functions::surroundings(settings, &sqs, &data_api);
-    let host = Host::new(surroundings, spawner, folder.logs());
+    let metrics = Arc::new(Metrics::new(settings.functions.keys().map(String::as_str))?);
+    let host = Host::new(surroundings, spawner, folder.logs(), Arc::clone(&metrics));
     let known = Known { settings, names: &names, sqs: &sqs, redis: &redis, sandbox: &sandbox };
     for spec in functions::specs(options, known)? {
         host.register(spec).await?;
@@ -275,6 +279,7 @@ async fn serve(
     let parts = Arc::new(Parts {
         sqs,
         host,
+        metrics,
         sources,
         schedules,
         data_api,

@@ -1,7 +1,7 @@
 //! The door itself: runs statements, once or, where that is safe, once more.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_rdsdata::Client;
@@ -18,7 +18,7 @@ use crate::connect::timeouts;
 use crate::error::Failed;
 use crate::fault::fault_of;
 use crate::ruling::ruling;
-use crate::{Again, Call, Decision, Error, Fault, Statement};
+use crate::{Again, Call, Counts, Decision, Error, Fault, Statement};
 
 /// Which database to talk to, and as whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,7 @@ struct Shared<C> {
     random: Random,
     calls: Counter,
     retries: Counter,
+    counts: Mutex<Counts>,
 }
 
 impl<C: Clock> DataApi<C> {
@@ -60,7 +61,15 @@ impl<C: Clock> DataApi<C> {
     pub fn new(client: Client, target: Target, clock: C, random: Random) -> Self {
         let (calls, retries) = (Counter::new(), Counter::new());
         Self {
-            shared: Arc::new(Shared { client, target, clock, random, calls, retries }),
+            shared: Arc::new(Shared {
+                client,
+                target,
+                clock,
+                random,
+                calls,
+                retries,
+                counts: Mutex::default(),
+            }),
             policy: Policy::data_api(),
         }
     }
@@ -189,6 +198,13 @@ impl<C: Clock> DataApi<C> {
         self.shared.retries.value()
     }
 
+    /// What was done since this was last asked, also by clones. Batches that overlap share it: each line says what was
+    /// done since the line before.
+    #[must_use]
+    pub fn take_counts(&self) -> Counts {
+        std::mem::take(&mut *self.shared.counts())
+    }
+
     async fn statement(
         &self,
         call: Call,
@@ -220,15 +236,23 @@ impl<C: Clock> DataApi<C> {
         E: ProvideErrorMetadata,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        let Shared { clock, random, calls, retries, .. } = &*self.shared;
+        let shared = &*self.shared;
+        let Shared { clock, random, calls, retries, .. } = shared;
         let attempts = if call == Call::Idempotent { self.policy.attempts } else { 1 };
         let policy = Policy { attempts, ..self.policy };
         let attempt = |number| {
             calls.increment();
             retries.add(u64::from(number > 0));
+            shared.counts().begin(number > 0);
             let limit = policy.attempt_limit(clock, deadline);
             let sent = send(Config::builder().timeout_config(timeouts(limit)));
-            async move { sent.await.map_err(|error| Failed::of(&error)) }
+            async move {
+                let began = clock.monotonic();
+                let answer = sent.await.map_err(|error| Failed::of(&error));
+                let took = clock.monotonic().saturating_sub(began);
+                shared.counts().end(took, answer.as_ref().err().map(|Failed(fault, _)| fault));
+                answer
+            }
         };
         let again = |Failed(fault, _): &Failed| {
             let ruling = ruling(call, fault);
@@ -240,6 +264,12 @@ impl<C: Clock> DataApi<C> {
         };
         let result = retry(clock, random, (&policy, deadline), attempt, again).await;
         result.map_err(|Failed(fault, message)| Error::new(call, (fault, message)))
+    }
+}
+
+impl<C> Shared<C> {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -87,6 +87,38 @@ pub struct SqlError {
     pub constraint: Option<String>,
 }
 
+impl Fault {
+    /// The kind of fault in metrics: one of a few words, and never anything of the message.
+    #[must_use]
+    pub const fn class(&self) -> &'static str {
+        match self {
+            Self::Throttling => "throttled",
+            Self::DatabaseResuming => "resuming",
+            Self::DatabaseNotFound
+            | Self::DatabaseUnavailable
+            | Self::InternalServerError
+            | Self::InvalidResourceState
+            | Self::ServiceUnavailable => "unavailable",
+            Self::StatementTimeout | Self::TimedOut | Self::OutOfTime => "timed_out",
+            Self::NotSent | Self::NotConnected | Self::Lost => "connection",
+            Self::Database(_) => "sql",
+            Self::AccessDenied
+            | Self::Forbidden
+            | Self::HttpEndpointNotEnabled
+            | Self::InvalidSecret
+            | Self::SecretsError => "denied",
+            Self::BadRequest
+            | Self::NotFound
+            | Self::TransactionNotFound
+            | Self::UnsupportedResult
+            | Self::Validation
+            | Self::Unmodelled { .. }
+            | Self::UnreadableAnswer
+            | Self::UnreadableRows { .. } => "malformed",
+        }
+    }
+}
+
 impl SqlError {
     /// Reads code and constraint from a message of the Data API.
     pub(crate) fn of(message: &str) -> Self {

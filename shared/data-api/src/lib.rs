@@ -14,6 +14,7 @@
 
 mod api;
 mod connect;
+mod counts;
 mod error;
 mod fault;
 mod ruling;
@@ -23,6 +24,7 @@ mod statement;
 pub use api::{DataApi, Target, Transaction};
 pub use backoff::{Clock, Deadline};
 pub use connect::{client, http_client, sdk_config};
+pub use counts::Counts;
 pub use error::{Call, Error};
 pub use fault::{Fault, SqlError};
 pub use ruling::{Again, Decision, Ran};

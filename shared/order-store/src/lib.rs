@@ -29,7 +29,9 @@ pub use accept::{AcceptItem, AcceptOrder, AcceptPayment};
 pub use accepted::{Accepted, Verdict};
 pub use migrations::{Migration, ROLES, SCHEMA_MIGRATIONS, migrations, statements};
 pub use payments::{BeginPayment, Begun, Frozen, Move, Moved, Next, OutboxEvent, PaymentStore, Step};
-pub use reconcile::{Difference, Due, DuePayment, GiveUp, ReconcileStore, SeenCharge, Sweep, UnknownPayment};
+pub use reconcile::{
+    Backlog, Difference, Due, DuePayment, GiveUp, ReconcileStore, SeenCharge, Sweep, UnknownPayment,
+};
 pub use refresh::{CatalogChange, CatalogStore, Change, Refreshed, Refreshing};
 pub use sent::SentEvents;
 pub use store::{Aurora, OrderStore};

@@ -100,6 +100,26 @@ pub enum GiveUp {
     Fail,
 }
 
+/// What waits, in numbers. A count ends at 10,000, which means that or more; ages are in seconds, 0 where nothing waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub struct Backlog {
+    /// Payments to be made, captured or canceled whose order was accepted more than a minute ago: parked ones, and those
+    /// whose request was lost.
+    pub parked: u64,
+    /// How long ago the oldest of these orders was accepted.
+    pub parked_s: u64,
+    /// Payments whose outcome nobody knows.
+    pub unknown: u64,
+    /// How long the oldest of them has been unknown.
+    pub unknown_s: u64,
+    /// Payments that a person has to look at.
+    pub review: u64,
+    /// Orders whose money was taken and that are not confirmed. There is none.
+    pub captured_not_confirmed: u64,
+    /// Events written more than a minute ago and not marked as sent.
+    pub unsent: u64,
+}
+
 /// What is left over, as the reconciler sees it.
 pub trait ReconcileStore: Sync {
     /// Takes at most `limit` due payment requests.
@@ -107,6 +127,12 @@ pub trait ReconcileStore: Sync {
     /// # Errors
     /// As every call of this door: [`Error::decision`] says what to do; nothing is lost by doing nothing.
     fn take_due(&self, limit: u32, deadline: Deadline) -> impl Future<Output = Result<Due, Error>> + Send;
+
+    /// What waits, in numbers.
+    ///
+    /// # Errors
+    /// As [`take_due`](Self::take_due).
+    fn backlog(&self, deadline: Deadline) -> impl Future<Output = Result<Backlog, Error>> + Send;
 
     /// At most `limit` events written at least `age` ago and not marked as sent, oldest first.
     ///

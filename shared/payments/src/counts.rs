@@ -1,6 +1,8 @@
-//! What a step did, in numbers that a function can log with its batch.
+//! What a step did, in numbers that a function says in its batch's line.
 
 use std::time::Duration;
+
+use telemetry::{Emf, catalogue};
 
 use crate::{Answer, Outcome};
 
@@ -20,8 +22,8 @@ pub struct Counts {
     pub signals: Vec<(&'static str, u32)>,
     /// Requests by what became of them.
     pub outcomes: Vec<(&'static str, u32)>,
-    /// How long each attempt took, in milliseconds, in the order of their ends; the first 256.
-    pub provider_ms: Vec<u32>,
+    /// How long each attempt took, in the order of their ends; the first 256.
+    pub took: Vec<Duration>,
 }
 
 impl Counts {
@@ -30,13 +32,26 @@ impl Counts {
         self.retries += u32::from(retry);
         self.replays += u32::from(answer.replayed);
         add(&mut self.signals, answer.signal.as_str());
-        if self.provider_ms.len() < TIMES_MAX {
-            self.provider_ms.push(u32::try_from(took.as_millis()).unwrap_or(u32::MAX));
+        if self.took.len() < TIMES_MAX {
+            self.took.push(took);
         }
     }
 
     pub(crate) fn outcome(&mut self, outcome: &Outcome) {
         add(&mut self.outcomes, outcome.as_str());
+    }
+
+    /// Says them in the invocation's line.
+    pub fn write(&self, emf: &mut Emf) {
+        emf.count(&catalogue::PAYMENT_RETRIES, self.retries);
+        emf.count(&catalogue::PAYMENT_REPLAYS, self.replays);
+        for (signal, n) in &self.signals {
+            emf.count_by(&catalogue::PAYMENT_ATTEMPTS, signal, *n);
+        }
+        for (outcome, n) in &self.outcomes {
+            emf.count_by(&catalogue::PAYMENT_REQUESTS, outcome, *n);
+        }
+        emf.observe(&catalogue::PROVIDER_DURATION, self.took.iter().copied());
     }
 }
 
@@ -45,5 +60,18 @@ fn add(counts: &mut Vec<(&'static str, u32)>, name: &'static str) {
     match counts.iter_mut().find(|(counted, _)| *counted == name) {
         Some((_, count)) => *count += 1,
         None => counts.push((name, 1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use telemetry::catalogue;
+
+    use crate::Signal;
+
+    #[test]
+    fn the_catalogue_of_metrics_knows_every_signal() {
+        let words: Vec<&str> = Signal::ALL.iter().map(|signal| signal.as_str()).collect();
+        assert_eq!(catalogue::PAYMENT_ATTEMPTS.attribute.unwrap().values, words);
     }
 }

@@ -12,6 +12,7 @@
 //! - No body, no attribute value and no receipt handle is ever logged.
 
 mod answer;
+mod counts;
 mod door;
 mod outcome;
 mod plan;
@@ -20,6 +21,7 @@ mod run;
 mod sqs;
 
 pub use answer::{Answering, Note, Notes, Queues, answer};
+pub use counts::Counts;
 pub use door::{NotPublished, Outgoing, Queue, QueueUrl, VisibilityChange};
 pub use outcome::{Body, Outcome, Wait};
 pub use plan::{RUNS_ALONE_FROM_RECEIVE, plan};

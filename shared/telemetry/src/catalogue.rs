@@ -75,8 +75,6 @@ catalogue! {
         "The backlog: messages that nobody has received; in a dead-letter queue or the quarantine, all of them");
     QUEUE_IN_FLIGHT = ("messaging.queue.in_flight", Kind::Gauge, Count, None, queue("ApproximateNumberOfMessagesNotVisible", "Maximum"),
         "Messages received and neither deleted nor handed back");
-    QUEUE_SENT = ("messaging.client.sent.messages", Kind::Counter, Count, None, queue("NumberOfMessagesSent", "Sum"),
-        "Messages that a queue has taken");
     QUEUE_DELETED = ("messaging.queue.deleted", Kind::Counter, Count, None, queue("NumberOfMessagesDeleted", "Sum"),
         "Messages deleted because they were done: with the backlog, the time to drain");
 
@@ -125,7 +123,7 @@ catalogue! {
     // Orders.
     ORDERS_ACCEPTED = ("orders.accepted", Kind::Counter, Count, None, PROCESS,
         "Orders accepted");
-    ORDERS_REPEATED = ("orders.repeated", Kind::Counter, Count, None, PROCESS,
+    ORDERS_KNOWN = ("orders.known", Kind::Counter, Count, None, PROCESS,
         "Deliveries of orders that an earlier one had settled");
     ORDERS_REJECTED = ("orders.rejected", Kind::Counter, Count, by("reason", words::REJECT), PROCESS,
         "Orders rejected");
@@ -144,7 +142,7 @@ catalogue! {
     PAYMENTS_PARKED = ("payments.parked", Kind::Counter, Count, by("reason", words::PARK), SETTLE,
         "Payments put aside in their rows until they can proceed");
     PAYMENT_REQUESTS = ("payments.requests", Kind::Counter, Count, by("outcome", words::REQUEST), PROVIDER,
-        "Requests to the provider by what became of them; breaker_open and rate_limited were never sent");
+        "Requests to the provider by what became of them; what the breaker or the limiter held back was never sent");
     PAYMENT_ATTEMPTS = ("payments.attempts", Kind::Counter, Count, by("error.type", words::SIGNAL), PROVIDER,
         "Attempts at the provider by what came of them");
     PAYMENT_RETRIES = ("payments.retries", Kind::Counter, Count, None, PROVIDER,

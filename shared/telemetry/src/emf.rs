@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
-use crate::catalogue::{FUNCTION, NAMESPACE};
+use crate::catalogue::{self, FUNCTION, NAMESPACE};
 use crate::emit::emit_line;
+use crate::fields;
 use crate::identity::{self, Identity};
 use crate::metric::Metric;
 use crate::time::rfc3339;
@@ -29,7 +30,7 @@ pub enum Field {
     Word(&'static str),
 }
 
-/// A line that is being written. What is zero or empty is left out.
+/// A line that is being written. Counters that are zero and empty distributions are left out; gauges are said always.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Emf {
     message: &'static str,
@@ -49,7 +50,7 @@ struct Measured {
 #[derive(Debug, Clone, PartialEq)]
 enum Values {
     Count(u64),
-    Gauge(f64),
+    Gauge(u64),
     Seconds(Vec<f64>),
 }
 
@@ -65,6 +66,14 @@ impl Emf {
         self.fields.push((name, value));
     }
 
+    /// Says what every invocation says: how long it took, and whether it was the instance's first.
+    pub fn invocation(&mut self, took: Duration, cold_start: bool) {
+        self.field(fields::DURATION_MS, Field::Number(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
+        self.field(fields::COLD_START, Field::Flag(cold_start));
+        self.count(&catalogue::COLD_STARTS, u64::from(cold_start));
+        self.observe(&catalogue::INVOKE_DURATION, [took]);
+    }
+
     /// Adds to a counter.
     pub fn count(&mut self, metric: &Metric, n: impl TryInto<u64>) {
         self.add(Cow::Borrowed(metric.name), metric, n);
@@ -75,11 +84,9 @@ impl Emf {
         self.add(Cow::Owned(metric.emf_name(Some(value))), metric, n);
     }
 
-    /// Sets a gauge. What is no number is left out.
-    pub fn gauge(&mut self, metric: &Metric, value: f64) {
-        if value.is_finite() {
-            self.measure(Cow::Borrowed(metric.name), metric, Values::Gauge(value));
-        }
+    /// Sets a gauge to a number of things, or of whole seconds or bytes.
+    pub fn gauge(&mut self, metric: &Metric, value: u64) {
+        self.measure(Cow::Borrowed(metric.name), metric, Values::Gauge(value));
     }
 
     /// Adds times to a distribution.
@@ -88,6 +95,12 @@ impl Emf {
         if !seconds.is_empty() {
             self.measure(Cow::Borrowed(metric.name), metric, Values::Seconds(seconds));
         }
+    }
+
+    /// What the line says, by name, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let fields = self.fields.iter().map(|(name, _)| *name);
+        fields.chain(self.metrics.iter().map(|measured| &*measured.name))
     }
 
     /// Writes the line to stdout as the function that [`init`](crate::init) named; more than one where the limits of the
@@ -115,7 +128,8 @@ impl Emf {
     fn lines<'a>(&'a self, identity: &'a Identity) -> Vec<Line<'a>> {
         let mut lines = Vec::with_capacity(1);
         for round in 0.. {
-            let parts: Vec<Part<'_>> = self.metrics.iter().filter_map(|measured| measured.part(round)).collect();
+            let parts: Vec<Part<'_>> =
+                self.metrics.iter().filter_map(|measured| measured.part(round)).collect();
             if parts.is_empty() && round > 0 {
                 break;
             }
@@ -174,7 +188,7 @@ struct Part<'a> {
 #[derive(Debug)]
 enum ValuesOf<'a> {
     Count(u64),
-    Gauge(f64),
+    Gauge(u64),
     Seconds(&'a [f64]),
 }
 

@@ -20,6 +20,8 @@ pub const ERROR_MESSAGE: &str = "error.message";
 pub const BATCH_SIZE: &str = "batch.size";
 /// From the start of the invocation to its answer.
 pub const DURATION_MS: &str = "duration_ms";
+/// Whether the invocation was the first of its instance.
+pub const COLD_START: &str = "cold_start";
 /// Calls to the RDS Data API, retries included.
 pub const DATA_API_CALLS: &str = "data_api.calls";
 /// Calls to the RDS Data API that were second attempts.

@@ -107,6 +107,30 @@ impl Metric {
         format!("{}{}{total}", self.name.replace('.', "_"), self.unit.suffix())
     }
 
+    /// The metric and the value of its attribute that this name in an EMF line means.
+    #[must_use]
+    pub fn of_emf(metrics: &'static [Self], name: &str) -> Option<(&'static Self, Option<&'static str>)> {
+        metrics.iter().find_map(|metric| {
+            if metric.attribute.is_none() {
+                return (metric.name == name).then_some((metric, None));
+            }
+            let word = name.strip_prefix(metric.name)?.strip_prefix('.')?;
+            let known = metric.values().flatten().find(|known| *known == word)?;
+            Some((metric, Some(known)))
+        })
+    }
+
+    /// The labels in Prometheus: whom the metric is about, and its attribute.
+    #[must_use]
+    pub fn labels(&self) -> Vec<String> {
+        let about = match self.source {
+            Source::Platform { dimension: "QueueName", .. } => "messaging_destination_name",
+            Source::Platform { .. } | Source::Functions(_) => "faas_name",
+        };
+        let attribute = self.attribute.map(|attribute| attribute.key.replace('.', "_"));
+        std::iter::once(about.to_owned()).chain(attribute).collect()
+    }
+
     /// Every value of its attribute, [`OTHER`] included; one `None` for a metric without.
     pub fn values(&self) -> impl Iterator<Item = Option<&'static str>> + use<> {
         let values = self.attribute.map_or(&[][..], |attribute| attribute.values);

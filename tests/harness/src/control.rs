@@ -132,6 +132,16 @@ pub struct Status {
     pub data_api: DataApi,
     /// The payment provider.
     pub sandbox: sandbox::Figures,
+    /// What functions say of themselves.
+    pub metrics: Metrics,
+}
+
+/// What functions say of themselves.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Metrics {
+    /// Lines whose metrics are not in the catalogue.
+    pub refused_lines: u64,
 }
 
 impl Status {

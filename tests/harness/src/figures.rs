@@ -15,8 +15,10 @@ const RUN_MESSAGE: &str = "run ended";
 #[serde(default)]
 struct BatchLine {
     message: String,
-    accepted_ms: Vec<f64>,
-    confirmed_ms: Vec<f64>,
+    #[serde(rename = "orders.accepted.duration")]
+    accepted_s: Vec<f64>,
+    #[serde(rename = "payments.confirmed.duration")]
+    confirmed_s: Vec<f64>,
     duration_ms: f64,
     #[serde(rename = "batch.size")]
     size: u64,
@@ -93,14 +95,16 @@ fn lines<'a>(log: &'a str, message: &'a str) -> impl Iterator<Item = BatchLine> 
 pub fn of(log: &str) -> Figures {
     let batches: Vec<BatchLine> = lines(log, BATCH_MESSAGE).collect();
     let times = |of: fn(&BatchLine) -> &Vec<f64>| {
-        Percentiles::of(batches.iter().flat_map(|line| of(line).iter().copied()).collect())
+        let seconds = batches.iter().flat_map(|line| of(line).iter().copied());
+        // Rounded to microseconds: 0.29 s are 290 ms, and not 290.00000000000006.
+        Percentiles::of(seconds.map(|seconds| (seconds * 1_000_000.0).round() / 1_000.0).collect())
     };
-    let fruitless = batches.iter().filter(|line| line.confirmed_ms.is_empty());
+    let fruitless = batches.iter().filter(|line| line.confirmed_s.is_empty());
     Figures {
         batches: u64::try_from(batches.len()).unwrap_or(u64::MAX),
         redis_calls: batches.iter().map(|line| line.redis_calls).sum(),
-        accepted_ms: times(|line| &line.accepted_ms),
-        confirmed_ms: times(|line| &line.confirmed_ms),
+        accepted_ms: times(|line| &line.accepted_s),
+        confirmed_ms: times(|line| &line.confirmed_s),
         fruitless_s: fruitless.map(|line| line.duration_ms).sum::<f64>() / 1_000.0,
     }
 }
@@ -132,11 +136,11 @@ mod tests {
     #[test]
     fn only_batch_lines_count() {
         let log = concat!(
-            r#"{"message":"batch answered","batch.size":2,"accepted_ms":[10,20],"redis.calls":1,"cold_start":true}"#,
+            r#"{"message":"batch answered","batch.size":2,"orders.accepted.duration":[0.01,0.02],"redis.calls":1,"cold_start":true}"#,
             "\n",
-            r#"{"message":"record failed","accepted_ms":[900]}"#,
+            r#"{"message":"record failed","orders.accepted.duration":[0.9]}"#,
             "\nnot json\n",
-            r#"{"message":"batch answered","accepted_ms":[30],"redis.calls":1}"#,
+            r#"{"message":"batch answered","orders.accepted.duration":[0.03],"redis.calls":1}"#,
             "\n",
             r#"{"message":"batch ans"#,
         );
@@ -160,9 +164,9 @@ mod tests {
     #[test]
     fn a_batch_that_confirmed_nothing_was_fruitless() {
         let log = concat!(
-            r#"{"message":"batch answered","confirmed_ms":[300,100],"duration_ms":400}"#,
+            r#"{"message":"batch answered","payments.confirmed.duration":[0.3,0.1],"duration_ms":400}"#,
             "\n",
-            r#"{"message":"batch answered","confirmed_ms":[],"duration_ms":1500}"#,
+            r#"{"message":"batch answered","duration_ms":1500}"#,
         );
         let figures = of(log);
         assert_eq!((figures.confirmed_ms.p50, figures.fruitless_s), (Some(100.0), 1.5));

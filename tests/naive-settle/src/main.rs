@@ -18,9 +18,10 @@ use order::ProviderRef;
 use order_store::{Aurora, BeginPayment, Begun, Move, Next, PaymentStore as _, Step};
 use payments::Payment;
 use provider::{Answer, Provider};
-use serde_json::{Value, json};
+use serde_json::Value;
 use settings::Settings;
 use std::time::Duration;
+use telemetry::{Emf, catalogue};
 
 /// What is asked of the rows and of the provider.
 struct Peer {
@@ -31,7 +32,7 @@ struct Peer {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init("naive-settle");
+    telemetry::init("settle-payments", |_| None);
     let settings = Settings::from_environment()?;
     let shared = data_api::sdk_config().await?;
     let client = data_api::client(&shared);
@@ -50,10 +51,10 @@ impl Peer {
         let began = SystemClock.monotonic();
         let deadline = Deadline::from_lambda(&SystemClock, deadline_ms, self.timeout);
         let ends = join_all(event.records.iter().map(|record| self.settle(record, deadline))).await;
-        let (mut response, mut confirmed_ms) = (SqsBatchResponse::default(), Vec::new());
+        let (mut response, mut confirmed_after) = (SqsBatchResponse::default(), Vec::new());
         for (record, end) in event.records.into_iter().zip(ends) {
             match end {
-                Ok(confirmed) => confirmed_ms.extend(confirmed),
+                Ok(confirmed) => confirmed_after.extend(confirmed),
                 Err(_) => {
                     let mut failure = BatchItemFailure::default();
                     failure.item_identifier = record.message_id.unwrap_or_default();
@@ -61,16 +62,15 @@ impl Peer {
                 }
             }
         }
-        let duration_ms = u64::try_from(SystemClock.monotonic().saturating_sub(began).as_millis());
-        telemetry::emit_line(&json!({
-            "message": "batch answered", "function": "settle-payments", "confirmed_ms": confirmed_ms,
-            "duration_ms": duration_ms.unwrap_or(u64::MAX),
-        }));
+        let mut emf = Emf::new("batch answered", SystemClock.now_ms());
+        emf.invocation(SystemClock.monotonic().saturating_sub(began), false);
+        emf.observe(&catalogue::PAYMENTS_CONFIRMED_DURATION, confirmed_after);
+        emf.emit();
         Ok(response)
     }
 
     /// Takes one payment as far as it goes; says how long it took since it was requested if it was confirmed.
-    async fn settle(&self, record: &SqsMessage, deadline: Deadline) -> Result<Option<u64>, Error> {
+    async fn settle(&self, record: &SqsMessage, deadline: Deadline) -> Result<Option<Duration>, Error> {
         let payment = requested(record)?;
         let begin =
             BeginPayment { record_no: 0, order_id: payment.order_id.clone(), attempt_no: payment.attempt_no };
@@ -85,7 +85,7 @@ impl Peer {
         self.provider.capture(&payment, &payment_id).await?;
         self.record(&payment, Step::Captured { payment_id }, deadline).await?;
         let sent_ms = record.attributes.get("SentTimestamp").and_then(|sent_ms| sent_ms.parse().ok());
-        Ok(Some(SystemClock.now_ms().saturating_sub(sent_ms.unwrap_or_default())))
+        Ok(Some(Duration::from_millis(SystemClock.now_ms().saturating_sub(sent_ms.unwrap_or_default()))))
     }
 
     /// The hold, committed; none where the bank said no.

@@ -10,8 +10,8 @@ use backoff::{Clock, Deadline, ManualClock};
 use data_api::Error;
 use order::{Currency, OrderId, OrderStatus, PaymentStatus, ProviderRef};
 use order_store::{
-    BeginPayment, Begun, Difference, Due, DuePayment, Frozen, GiveUp, Move, Moved, Next, OutboxEvent,
-    PaymentStore, ReconcileStore, SeenCharge, Step, Sweep, UnknownPayment,
+    Backlog, BeginPayment, Begun, Difference, Due, DuePayment, Frozen, GiveUp, Move, Moved, Next,
+    OutboxEvent, PaymentStore, ReconcileStore, SeenCharge, Step, Sweep, UnknownPayment,
 };
 use sha2::{Digest, Sha256};
 use tokio::task::yield_now;
@@ -256,6 +256,12 @@ impl ReconcileStore for Rows {
             }
         }
         Ok(due)
+    }
+
+    async fn backlog(&self, _: Deadline) -> Result<Backlog, Error> {
+        let state = self.call("backlog").await?;
+        let unknown = state.rows.values().filter(|row| row.status == PaymentStatus::Unknown).count();
+        Ok(Backlog { unknown: unknown.try_into().unwrap(), ..Backlog::default() })
     }
 
     async fn unsent_events(&self, limit: u32, age: Duration, _: Deadline) -> Result<Vec<OutboxEvent>, Error> {

@@ -1,5 +1,7 @@
 //! Outcomes are committed in groups: few calls where all is quick, and nobody waits for somebody slow.
 
+use std::time::Duration;
+
 use order::PaymentStatus;
 use payments::{Endpoint, Later, Outcome};
 
@@ -22,7 +24,10 @@ fn ten_quick_payments_take_three_calls() {
     let ran = shop.settle(&orders);
     assert_eq!((ran.failed, calls(&shop).as_str()), (Vec::new(), "begin 10, record 10, record 10"));
     assert_eq!(ran.took_ms, 200, "two requests of 100 ms");
-    assert_eq!((ran.report.confirmed, ran.report.confirmed_ms), (10, vec![240; 10]));
+    assert_eq!(
+        (ran.report.confirmed, ran.report.confirmed_after),
+        (10, vec![Duration::from_millis(240); 10])
+    );
     assert_eq!(ran.report.commits, 2);
 }
 
@@ -41,7 +46,7 @@ fn a_slow_authorization_holds_up_nobody() {
     let expected =
         [(1_100, "a"), (1_100, "b"), (8_000, "slow")].map(|(at_ms, order)| (at_ms, order.to_owned()));
     assert_eq!(captured, expected);
-    assert_eq!(ran.report.confirmed_ms, [1_240, 1_240, 8_140]);
+    assert_eq!(ran.report.confirmed_after, [1_240, 1_240, 8_140].map(Duration::from_millis));
     assert_eq!((ran.failed, ran.took_ms), (Vec::new(), 8_100));
 }
 
@@ -69,7 +74,7 @@ fn payments_that_came_back_often_wait_at_the_same_time() {
 #[test]
 fn what_the_deadline_leaves_no_time_for_goes_back_at_once() {
     let mut shop = Shop::with(&["a", "b"]).answers(Endpoint::Authorize, "a", (2_000, held("a")));
-    shop.timeout = std::time::Duration::from_millis(4_000);
+    shop.timeout = Duration::from_millis(4_000);
     let ran = shop.settle(&["a", "b"]);
     // The second is captured at 1.1 s. The first is held at 2 s, and 0.5 s are too little for its capture.
     assert_eq!((ran.failed, ran.hidden), (vec!["a".to_owned()], vec![("a".to_owned(), 0)]));
@@ -80,7 +85,7 @@ fn what_the_deadline_leaves_no_time_for_goes_back_at_once() {
 #[test]
 fn a_batch_that_comes_too_late_is_not_begun() {
     let mut shop = Shop::with(&["a"]);
-    shop.timeout = std::time::Duration::from_millis(2_000);
+    shop.timeout = Duration::from_millis(2_000);
     let ran = shop.settle(&["a"]);
     assert_eq!((ran.hidden, calls(&shop).as_str()), (vec![("a".to_owned(), 0)], ""));
 }

@@ -96,7 +96,7 @@ fn a_row_goes_on_where_it_stands() {
 #[test]
 fn a_payment_that_nobody_committed_is_quarantined() {
     let shop = Shop::with(&[]);
-    assert_eq!(shop.settle(&["a"]).report.quarantined, 1);
+    assert_eq!(shop.settle(&["a"]).report.messages.quarantined.len(), 1);
     let quarantined = shop.published("quarantine");
     assert!(quarantined[0].attributes.contains(&("reason", "bad_schema".to_owned())));
     assert!(quarantined[0].attributes.contains(&("detail", "no such payment".to_owned())));

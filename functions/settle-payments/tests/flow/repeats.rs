@@ -32,7 +32,7 @@ fn a_repeat_of_what_is_done_asks_nobody() {
 fn two_groups_that_pay_one_payment_at_the_same_time_confirm_it_once() {
     let shop = Shop::with(&["a"]);
     let ran = shop.process(vec![record("m1", "a", 3), record("m2", "a", 7)]);
-    assert_eq!((ran.failed, ran.report.confirmed, ran.report.confirmed_ms.len()), (Vec::new(), 1, 1));
+    assert_eq!((ran.failed, ran.report.confirmed, ran.report.confirmed_after.len()), (Vec::new(), 1, 1));
     assert_eq!(shop.rows().of("a").status, PaymentStatus::Captured);
     assert_eq!((shop.published("order-events").len(), shop.offences()), (1, Vec::new()));
 }

@@ -15,7 +15,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::error::Error;
+use crate::{error::Error, metrics::Metrics};
 
 /// A longer line is cut into several, as CloudWatch cuts events.
 const LINE_BYTES_MAX: u64 = 256 * 1024;
@@ -30,21 +30,22 @@ const LINES_PER_WRITE: usize = 256;
 #[derive(Debug, Clone)]
 pub(super) struct Log {
     lines: mpsc::Sender<Vec<u8>>,
+    metrics: Arc<Metrics>,
 }
 
 impl Log {
-    /// Opens `path` for appending.
-    pub(super) async fn open(path: PathBuf) -> Result<Self, Error> {
+    /// Opens `path` for appending; metrics in the lines go to `metrics` as well.
+    pub(super) async fn open(path: PathBuf, metrics: Arc<Metrics>) -> Result<Self, Error> {
         let opened = tokio::fs::OpenOptions::new().create(true).append(true).open(&path).await;
         let file = opened.map_err(|source| Error::File { what: "open the log", path, source })?;
         let (lines, queue) = mpsc::channel(LINES_QUEUED_MAX);
         tokio::spawn(write(file, queue));
-        Ok(Self { lines })
+        Ok(Self { lines, metrics })
     }
 
     /// Copies one stream of an instance until it ends.
     pub(super) fn follow(&self, stream: impl AsyncRead + Unpin + Send + 'static, tail: Tail) {
-        let lines = self.lines.clone();
+        let Self { lines, metrics } = self.clone();
         tokio::spawn(async move {
             let mut reader = BufReader::new(stream);
             loop {
@@ -57,6 +58,7 @@ impl Log {
                     line.push(b'\n');
                 }
                 tail.push(&line);
+                metrics.line(&line);
                 if lines.send(line).await.is_err() {
                     return;
                 }

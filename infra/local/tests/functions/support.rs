@@ -2,7 +2,10 @@
 
 use std::{
     path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,6 +17,7 @@ use local_cloud::{
     children::Spawner,
     clock,
     lambda_host::{Answer, FunctionFigures, FunctionSpec, Host, Refusal, Surroundings},
+    metrics::Metrics,
     settings::Settings,
     sqs::Sqs,
 };
@@ -40,7 +44,11 @@ impl Bench {
         let surroundings = Surroundings { region: "eu-central-1".to_owned(), endpoints: [].into() };
         let spawner = Spawner::new(env!("CARGO_BIN_EXE_local-cloud")).unwrap();
         let sqs = Sqs::start(&settings(), 0).await.unwrap();
-        Self { host: Host::new(surroundings, spawner, log_dir.clone()), sqs, log_dir }
+        Self {
+            host: Host::new(surroundings, spawner, log_dir.clone(), Arc::new(Metrics::new([]).unwrap())),
+            sqs,
+            log_dir,
+        }
     }
 
     /// With the probe as well, changed by `change`.

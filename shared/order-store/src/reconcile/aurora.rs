@@ -7,12 +7,15 @@ use data_api::{Deadline, Error, Statement};
 use order::OrderId;
 use serde::{Deserialize, Serialize};
 
-use super::{Difference, Due, DuePayment, GiveUp, ReconcileStore, SeenCharge, Sweep, UnknownPayment};
+use super::{
+    Backlog, Difference, Due, DuePayment, GiveUp, ReconcileStore, SeenCharge, Sweep, UnknownPayment,
+};
 use crate::Aurora;
 use crate::payments::{FrozenColumns, Moved, OutboxEvent};
 use crate::store::json;
 
 const TAKE_DUE: &str = "SELECT * FROM take_due_v1(:at_most)";
+const BACKLOG: &str = "SELECT * FROM payment_backlog_v1()";
 const UNSENT_EVENTS: &str = "SELECT * FROM unsent_events_v1(:at_most, :age_ms)";
 const MARK_SENT: &str = "SELECT mark_events_sent_v1(CAST(:sent AS jsonb))";
 const TAKE_UNKNOWN: &str = "SELECT * FROM take_unknown_v1(:at_most)";
@@ -33,6 +36,11 @@ impl<C: Clock> ReconcileStore for Aurora<C> {
         let statement = Statement::new(TAKE_DUE).long("at_most", limit.into()).idempotent();
         let rows: Vec<DueRow> = self.data_api.query(statement, deadline).await?;
         Ok(rows.into_iter().fold(Due::default(), DueRow::add_to))
+    }
+
+    async fn backlog(&self, deadline: Deadline) -> Result<Backlog, Error> {
+        let rows = self.data_api.query(Statement::new(BACKLOG).idempotent(), deadline).await?;
+        Ok(rows.into_iter().next().unwrap_or_default())
     }
 
     async fn unsent_events(

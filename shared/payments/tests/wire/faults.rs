@@ -249,7 +249,7 @@ async fn a_second_attempt_that_passes_is_a_success() {
         let verdicts: Vec<_> = door.gate().reports(Endpoint::Authorize).iter().map(|r| r.verdict).collect();
         assert_eq!(verdicts, [ProviderFault, Success]);
         let counts = door.take_counts();
-        assert_eq!((counts.attempts, counts.retries, counts.provider_ms.len()), (2, 1, 2));
+        assert_eq!((counts.attempts, counts.retries, counts.took.len()), (2, 1, 2));
         assert_eq!(counts.outcomes, [("authorized", 1)]);
         assert_eq!(door.take_counts(), payments::Counts::default());
     }

@@ -150,4 +150,4 @@ pub(super) const STATUS: &[&str] = &["2xx", "3xx", "4xx", "5xx"];
 pub(super) const LISTING: &[&str] = &["snapshot", "redis", "database", "nowhere"];
 
 /// The duties of `reconcile-orders`.
-pub(super) const DUTY: &[&str] = &["events", "expiries", "unknown", "sweeps", "compare", "pump"];
+pub(super) const DUTY: &[&str] = &["events", "expiries", "unknown", "sweeps", "compare", "backlog", "pump"];

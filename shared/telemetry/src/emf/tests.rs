@@ -27,13 +27,13 @@ fn a_line_is_a_summary_and_metrics_at_once() {
     let mut emf = Emf::new("batch answered", 1_764_000_000_000);
     emf.field("batch.commits", Field::Number(1));
     emf.count(&catalogue::ORDERS_ACCEPTED, 2_usize);
-    emf.count(&catalogue::ORDERS_REPEATED, 0_usize);
+    emf.count(&catalogue::ORDERS_KNOWN, 0_usize);
     emf.count_by(&catalogue::ORDERS_REJECTED, "out_of_stock", 1_usize);
     emf.count_by(&catalogue::ORDERS_REJECTED, "out_of_stock", 2_usize);
     emf.count_by(&catalogue::ORDERS_REJECTED, "no such reason", 1_usize);
     emf.observe(&catalogue::ORDERS_ACCEPTED_DURATION, [26, 31].map(Duration::from_millis));
     emf.observe(&catalogue::CATALOG_LOOKUP_DURATION, []);
-    emf.gauge(&catalogue::LISTING_AGE, f64::NAN);
+    emf.gauge(&catalogue::LISTING_AGE, 0);
     let expected = json!({
         "timestamp": "2025-11-24T16:00:00Z",
         "level": "INFO",
@@ -45,6 +45,7 @@ fn a_line_is_a_summary_and_metrics_at_once() {
         "orders.rejected.out_of_stock": 3,
         "orders.rejected.other": 1,
         "orders.accepted.duration": [0.026, 0.031],
+        "catalog.listing.age": 0,
         "_aws": {"Timestamp": 1_764_000_000_000_u64, "CloudWatchMetrics": [{
             "Namespace": "orderflow",
             "Dimensions": [["faas.name"]],
@@ -53,6 +54,7 @@ fn a_line_is_a_summary_and_metrics_at_once() {
                 {"Name": "orders.rejected.out_of_stock", "Unit": "Count"},
                 {"Name": "orders.rejected.other", "Unit": "Count"},
                 {"Name": "orders.accepted.duration", "Unit": "Seconds"},
+                {"Name": "catalog.listing.age", "Unit": "Seconds"},
             ],
         }]},
     });
@@ -74,7 +76,7 @@ fn measurement() -> impl Strategy<Value = (Metric, usize, Vec<u32>)> {
 
 fn write(emf: &mut Emf, metric: &Metric, n: usize, values: &[u32]) {
     match (metric.kind, metric.attribute) {
-        (Kind::Gauge, _) => emf.gauge(metric, f64::from(values.len() as u32)),
+        (Kind::Gauge, _) => emf.gauge(metric, values.len() as u64),
         (Kind::Histogram(_), _) => {
             emf.observe(metric, values.iter().map(|value| Duration::from_micros((*value).into())));
         }
