@@ -285,14 +285,15 @@ impl Shop {
         String::from_utf8(answer.into_body().to_vec()).unwrap()
     }
 
-    /// The value of the series with this name and these values of its labels, in the order of the labels' names.
+    /// The value of the series with this name and these values of its labels, in any order.
     pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> Option<f64> {
         let text = self.metrics().await;
-        let series =
+        let wanted: BTreeSet<&str> = labels.iter().copied().collect();
+        let mut series =
             text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.split_once("} "));
-        let found = series.into_iter().find(|(all, _)| {
+        let found = series.find(|(all, _)| {
             let values = all.split(',').filter_map(|label| label.split('"').nth(1));
-            values.eq(labels.iter().copied())
+            values.collect::<BTreeSet<&str>>() == wanted
         });
         found.map(|(_, value)| value.parse().unwrap())
     }

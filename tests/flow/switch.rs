@@ -24,7 +24,7 @@ async fn with_payments_switched_off_all_park_and_switched_on_all_are_paid() {
     .await;
     assert_eq!(shop.provider_calls().await, 0);
     let log = fs::read_to_string(shop.stack.log_dir.join("settle-payments.log")).unwrap();
-    assert!(log.contains(r#""payments_stopped":"#), "an alarm looks for it");
+    assert!(log.contains(r#""payments.parked.payments_stopped":"#), "an alarm looks for it");
     switch(&shop, true).await;
     // What was parked comes back within a minute; the test does not wait for it.
     let due = "UPDATE payments SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL";

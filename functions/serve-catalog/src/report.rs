@@ -62,6 +62,7 @@ impl From<&Line> for Emf {
         emf.field("http.route", Field::Word(report.route));
         emf.field("http.status", Field::Number(report.status.into()));
         emf.field("http.body_bytes", Field::Number(u64::try_from(report.body_bytes).unwrap_or(u64::MAX)));
+        emf.field("listing.source", Field::Word(report.source.as_str()));
         emf.field("listing.stale", Field::Flag(report.stale));
         emf.invocation(line.duration, line.cold_start);
         emf.observe(&catalogue::HTTP_DURATION, [line.duration]);

@@ -263,6 +263,7 @@ async fn a_line_tells_counts_and_nothing_that_stood_in_the_request() {
         "http.route",
         "http.status",
         "http.body_bytes",
+        "listing.source",
         "listing.stale",
         "duration_ms",
         "cold_start",

@@ -81,6 +81,13 @@ pub struct StackOptions {
     pub guard_exe: PathBuf,
 }
 
+impl StackOptions {
+    /// The port at this place behind the first; 0 takes any.
+    const fn port(&self, offset: u16) -> u16 {
+        if self.port_base == 0 { 0 } else { self.port_base.saturating_add(offset) }
+    }
+}
+
 /// Where PostgreSQL comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PostgresFrom {
@@ -165,8 +172,7 @@ struct Started {
 
 async fn start(options: &StackOptions, settings: &Settings, folder: &Folder) -> Result<Started, Error> {
     let spawner = Spawner::new(&options.guard_exe)?;
-    let port =
-        |offset: u16| if options.port_base == 0 { 0 } else { options.port_base.saturating_add(offset) };
+    let port = |offset| options.port(offset);
     let redis_options = RedisOptions {
         origin: options.redis_from,
         places: options.places.clone(),
@@ -227,8 +233,7 @@ async fn serve(
     ready: Ready<'_>,
 ) -> Result<(StackInfo, Arc<Parts>), Error> {
     let Ready { spawner, redis, sqs, sandbox, database } = ready;
-    let port =
-        |offset: u16| if options.port_base == 0 { 0 } else { options.port_base.saturating_add(offset) };
+    let port = |offset| options.port(offset);
     let names = Names::new(&settings.region, database.name(), options.beside.as_ref());
     let data_api = data_api::start(DataApiOptions {
         port: port(2),

@@ -1,8 +1,6 @@
 -- What is left over, in numbers: the reconciler says them once a run, and alarms look at them.
 --
 -- One row, from indexes over rows that wait. Counts end at 10,000, which means that or more: beyond it, nobody needs to know.
-
--- next statement
 CREATE FUNCTION payment_backlog_v1()
 RETURNS TABLE (parked bigint, parked_s bigint, unknown bigint, unknown_s bigint, review bigint,
                captured_not_confirmed bigint, unsent bigint)

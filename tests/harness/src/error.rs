@@ -25,6 +25,12 @@ pub enum Error {
         /// Where `local-cloud` says what it did.
         details: String,
     },
+    /// Something could not be counted.
+    #[error("{what}")]
+    NotCounted {
+        /// What, and what to do.
+        what: String,
+    },
     /// No stack is running where a command looks for one.
     #[error("no stack is running: start one with `cargo xtask up`")]
     NoStack,

@@ -22,6 +22,7 @@ pub mod settling;
 pub mod verdict;
 
 pub mod campaign;
+pub mod counts;
 pub mod demo;
 pub mod deploy_check;
 pub mod measure;

@@ -2,7 +2,7 @@
 
 use clap::Parser as _;
 use harness::commands::{dlq, order, send, status, up};
-use harness::{Error, campaign, demo, deploy_check, measure, outage, redis_outage};
+use harness::{Error, campaign, counts, demo, deploy_check, measure, outage, redis_outage};
 use std::process::ExitCode;
 use xtask::cli::{Cli, Command};
 use xtask::out;
@@ -14,6 +14,7 @@ async fn main() -> ExitCode {
         Command::Outage(options) => outage::run(&options).await,
         Command::RedisOutage(options) => redis_outage::run(&options).await,
         Command::Campaign(options) => campaign::run(&options).await,
+        Command::Counts(options) => counts::run(&options).await,
         Command::DeployCheck(options) => deploy_check::run(&options).await,
         Command::Cost(options) if options.measure => measure::run().await,
         Command::Up(options) => up::up(&options).await,

@@ -13,7 +13,7 @@ use crate::evidence;
 use crate::orders::{Plan, Repricing, Variety};
 use crate::sender::{self, Run};
 use crate::settling::{Told, settled};
-use crate::stack::{Info, Stack, StackOptions};
+use crate::stack::{Info, Stack, StackOptions, programs};
 use crate::verdict::judge;
 use crate::{Error, database, demo, figures, kits, progress, sandbox};
 use load::Moments;
@@ -61,7 +61,7 @@ async fn stack(options: &cli::Outage, settle_with: Option<&'static str>) -> Resu
         state: workspace::private().join(format!("outage-{}", std::process::id())),
         servers: options.servers.from.as_str(),
         arguments: vec!["--provider-rate".to_owned(), options.quota.to_string()],
-        settle_with,
+        instead: settle_with.map(|peer| (SETTLES, programs().join(peer))).into_iter().collect(),
         ..StackOptions::default()
     })
     .await?;

@@ -10,6 +10,7 @@ use backoff::{Clock as _, SystemClock};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -172,8 +173,8 @@ pub struct StackOptions {
     pub postgres_url: Option<String>,
     /// More arguments of `local-cloud up`.
     pub arguments: Vec<String>,
-    /// A program of this build that runs as `settle-payments` in its place: a peer to compare with.
-    pub settle_with: Option<&'static str>,
+    /// Programs that run in the place of functions: peers to compare with, or a function under a tool.
+    pub instead: Vec<(&'static str, PathBuf)>,
     /// What becomes of it when this value is dropped.
     pub life: Life,
     /// Where `local-cloud` writes what it does.
@@ -210,7 +211,7 @@ impl Default for StackOptions {
             servers: "auto",
             postgres_url: None,
             arguments: Vec::new(),
-            settle_with: None,
+            instead: Vec::new(),
             life: Life::Owned,
             messages: Messages::Kept,
         }
@@ -328,19 +329,24 @@ pub fn programs() -> PathBuf {
     if folder.ends_with("deps") { folder.parent().unwrap_or(folder).to_owned() } else { folder.to_owned() }
 }
 
-/// The folder that `local-cloud` takes the functions from: all programs, with the peer under the name that it plays.
+/// The folder that `local-cloud` takes the functions from: all programs, with others under the names that they play.
 fn functions(options: &StackOptions) -> Result<PathBuf, Error> {
-    let Some(peer) = options.settle_with else { return Ok(programs()) };
+    if options.instead.is_empty() {
+        return Ok(programs());
+    }
     let folder = options.state.join("programs");
     let failed = |source| Error::File { path: folder.clone(), source };
+    let plays = |name: &OsStr| options.instead.iter().any(|(function, _)| name == *function);
     std::fs::create_dir_all(&folder).map_err(failed)?;
     for entry in std::fs::read_dir(programs()).map_err(failed)?.flatten() {
         let (name, path) = (entry.file_name(), entry.path());
-        if path.is_file() && path.extension().is_none() && name != "settle-payments" {
+        if path.is_file() && path.extension().is_none() && !plays(&name) {
             symlink(path, folder.join(name)).map_err(failed)?;
         }
     }
-    symlink(programs().join(peer), folder.join("settle-payments")).map_err(failed)?;
+    for (function, program) in &options.instead {
+        symlink(program, folder.join(function)).map_err(failed)?;
+    }
     Ok(folder)
 }
 
@@ -350,7 +356,7 @@ fn sweep(folder: &Path) {
         let name = entry.file_name().to_string_lossy().into_owned();
         let mut parts = name.split('-');
         let ours = parts.next().is_some_and(|kind| {
-            ["demo", "test", "conformance", "outage", "campaign", "deploy"].contains(&kind)
+            ["demo", "test", "conformance", "outage", "campaign", "deploy", "counts"].contains(&kind)
         });
         let owner: Option<u32> = parts.next().and_then(|pid| pid.parse().ok());
         if let (true, Some(owner)) = (ours, owner)

@@ -33,6 +33,11 @@ pub enum Command {
     RedisOutage(RedisOutage),
     /// Runs orders while the payment provider fails in every way and functions are killed; exits 1 on anything wrong
     Campaign(Campaign),
+    /// Counts what a warm batch of ten costs each function: instructions, allocations, calls, bytes, crates; exits 1 when that
+    /// is not what was committed
+    ///
+    /// Needs valgrind, under which the functions run unmodified. The numbers do not depend on how busy the machine is.
+    Counts(Counts),
     /// Starts the stack on this machine, with a seeded catalog, until Ctrl-C
     Up(Up),
     /// Stops the stack that `up` started
@@ -351,6 +356,20 @@ impl OutageKind {
             Self::Blackhole => "blackhole",
         }
     }
+}
+
+/// Options of `counts`.
+#[derive(Debug, Args)]
+pub struct Counts {
+    /// Write the numbers down as the ones to keep, in `tests/counts.json`
+    #[arg(long)]
+    pub update: bool,
+    /// The optimisation level that the programs were built with: each has its own numbers
+    #[arg(long, default_value = "2", value_name = "LEVEL")]
+    pub opt_level: String,
+    /// Print the comparison as one JSON object on standard output; progress goes to standard error
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `redis-outage`.

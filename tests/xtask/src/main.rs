@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         | Command::Order(_)
         | Command::Dlq(_)
         | Command::Outage(_)
+        | Command::Counts(_)
         | Command::RedisOutage(_)
         | Command::Campaign(_)
         | Command::DeployCheck(_)

@@ -55,9 +55,9 @@ fn stops(time_ms: u64, expected: &[&str]) {
 
 #[test]
 fn nothing_starts_without_time_for_it() {
-    stops(0, &["events", "expiries", "unknown", "sweeps", "compare", "pump"]);
-    stops(799, &["events", "expiries", "unknown", "sweeps", "compare", "pump"]);
-    stops(800, &["events", "expiries", "unknown", "sweeps", "compare"]);
+    stops(0, &["events", "expiries", "unknown", "sweeps", "compare", "backlog", "pump"]);
+    stops(799, &["events", "expiries", "unknown", "sweeps", "compare", "backlog", "pump"]);
+    stops(800, &["events", "expiries", "unknown", "sweeps", "compare", "backlog"]);
     stops(1_100, &["unknown", "sweeps", "compare"]);
 }
 
