@@ -51,14 +51,15 @@ pub async fn run(options: &cli::Counts) -> Result<(), Error> {
         () = demo::interrupted() => return Err(Error::Interrupted),
     };
     let path = workspace::root().join(BASELINE);
+    let built_with = format!("{}, opt-level {}", built::compiler()?, options.opt_level);
     let mut baseline = Baseline::read(&path)?;
     if options.update {
-        baseline.set(&options.opt_level, counted);
+        baseline.set(&built_with, counted);
         baseline.write(&path)?;
         out::line(&format!("Wrote {}.", workspace::shown(&path)));
         return Ok(());
     }
-    let comparison = baseline.compare(&options.opt_level, &counted);
+    let comparison = baseline.compare(&built_with, &counted);
     out::line(&if options.json { comparison.json()? } else { comparison.table() });
     if comparison.held() { Ok(()) } else { Err(Error::Found) }
 }

@@ -21,6 +21,12 @@ pub(super) fn of(function: &str) -> Result<BTreeMap<String, f64>, Error> {
     Ok(BTreeMap::from([("crates".to_owned(), f64::from(crates)), ("program_bytes".to_owned(), bytes)]))
 }
 
+/// `rustc 1.95.0`.
+pub(super) fn compiler() -> Result<String, Error> {
+    let version = said(Command::new("rustc").arg("--version"))?;
+    Ok(version.split(' ').take(2).collect::<Vec<_>>().join(" "))
+}
+
 /// The size without symbols and debugging information.
 fn stripped(program: &Path) -> Result<f64, Error> {
     let copy = workspace::private().join(format!("stripped-{}", std::process::id()));
