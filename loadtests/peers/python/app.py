@@ -21,7 +21,7 @@ from redis import Redis
 import statements
 from statements import OutOfStock
 
-PRODUCT_TTL_S = 300
+PRODUCT_TTL_S = 3600
 QUANTITY_MAX = 99
 
 logger = Logger(service="accept-orders-python")

@@ -138,7 +138,9 @@ async fn own_cpu(
     let ours = contenders.iter().find(|contender| contender.name == OURS);
     let Some(ours) = ours.filter(|_| batches > 0) else { return Ok(None) };
     out::note(&format!("{OURS} takes {batches} batches more, for its own CPU …"));
-    turn::take(info, sql, ours, supply.batches(1 + WARM_UP + batches)).await.map(Some)
+    let turn = turn::take(info, sql, ours, supply.batches(1 + WARM_UP + batches)).await?;
+    out::note(&print::brief(ours, &turn));
+    Ok(Some(turn))
 }
 
 /// Hosts every contender, and keeps everybody else from working on what they leave behind.

@@ -7,7 +7,7 @@ use lambda_runtime::Error;
 use redis_link::{Link, RedisSettings, cmd};
 use std::collections::BTreeMap;
 
-const TTL_S: u32 = 300;
+const TTL_S: u32 = 3600;
 
 const PRODUCT: &str = "SELECT price_minor, currency, active FROM products WHERE sku = :sku";
 
@@ -29,7 +29,9 @@ impl Catalog {
         deadline: Deadline,
     ) -> Result<BTreeMap<String, Product>, Error> {
         let mut read = cmd("MGET");
-        order.items.iter().for_each(|item| drop(read.arg(key(&item.sku))));
+        for item in &order.items {
+            read.arg(key(&item.sku));
+        }
         let cached: Vec<Option<String>> = self.redis.call(&read, deadline, &mut 0).await?;
         let mut products = BTreeMap::new();
         for (item, cached) in order.items.iter().zip(cached) {

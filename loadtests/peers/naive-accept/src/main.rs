@@ -80,9 +80,9 @@ impl Peer {
             return Ok(self.database.reject(&order, reason, deadline).await?);
         }
         match self.database.accept(&order, deadline).await? {
-            Ended::Accepted => self.request_payment(&order, deadline).await,
+            // Also for one that was known: whoever committed it may have ended before the request.
+            Ended::Accepted | Ended::Known => self.request_payment(&order, deadline).await,
             Ended::OutOfStock => Ok(self.database.reject(&order, "out_of_stock", deadline).await?),
-            Ended::Known => Ok(()),
         }
     }
 

@@ -14,7 +14,7 @@ import { createHash } from 'node:crypto';
 import { accept, OutOfStock, product, reject } from './statements.js';
 import type { Order, Product } from './types.js';
 
-const PRODUCT_TTL_S = 300;
+const PRODUCT_TTL_S = 3600;
 const QUANTITY_MAX = 99;
 
 const logger = new Logger({ serviceName: 'accept-orders-typescript' });

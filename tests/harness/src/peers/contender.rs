@@ -15,6 +15,9 @@ pub(super) const OURS: &str = "process-orders";
 /// Longer than the 10 s of process-orders, in favour of the others: their batches take longer.
 const TIMEOUT_MS: u32 = 30_000;
 
+/// What the Python peer is built on; the others are only needed by these.
+const PYTHON_PACKAGES: [&str; 4] = ["aws-lambda-powertools", "awslambdaric", "boto3", "redis"];
+
 /// A function that accepts orders.
 #[derive(Debug)]
 pub(super) struct Contender {
@@ -91,22 +94,14 @@ fn python() -> Result<Contender, Error> {
     let interpreter = python::environment("peers-python", &requirements).map_err(Error::Task)?;
     let text = std::fs::read_to_string(&requirements)
         .map_err(|source| Error::File { path: requirements.clone(), source })?;
-    let pinned = text
-        .lines()
-        .filter_map(|line| line.split_once("==")?.1.split_whitespace().next().map(|version| (line, version)));
-    let pinned: Vec<String> = pinned
-        .filter_map(|(line, version)| Some(format!("{} {version}", line.split_once("==")?.0)))
-        .filter(|package| {
-            ["aws-lambda-powertools ", "awslambdaric ", "boto3 ", "redis "]
-                .iter()
-                .any(|name| package.starts_with(name))
-        })
-        .collect();
+    let pinned = text.lines().filter_map(|line| line.trim_end_matches(" \\").split_once("=="));
+    let shown = pinned.filter(|(package, _)| PYTHON_PACKAGES.contains(package));
+    let shown: Vec<String> = shown.map(|(package, version)| format!("{package} {version}")).collect();
     let interpreter = interpreter.display().to_string();
     let folder = folder.display().to_string();
     Ok(Contender {
         name: "accept-orders-python",
-        versions: format!("{}, {}", version(&interpreter), pinned.join(", ")),
+        versions: format!("{}, {}", version(&interpreter), shown.join(", ")),
         secret: "migrator",
         command: [&interpreter, "-m", "awslambdaric", "app.handler"].map(str::to_owned).to_vec(),
         environment: json!({ "LAMBDA_TASK_ROOT": folder, "PYTHONPATH": folder }),
@@ -129,16 +124,15 @@ fn typescript() -> Result<Contender, Error> {
     let shown = entries.filter(|(name, _)| !name.starts_with("@types/") && *name != "typescript");
     let shown: Vec<String> =
         shown.map(|(name, version)| format!("{name} {}", version.as_str().unwrap_or_default())).collect();
+    let preloaded = folder.join("rapid-client.cjs").display().to_string();
+    let handler = built.join("index.handler").display().to_string();
     let client = folder.join("node_modules/aws-lambda-ric/bin/index.mjs").display().to_string();
     Ok(Contender {
         name: "accept-orders-typescript",
         versions: format!("Node.js {}, {}", version("node"), shown.join(", ")),
         secret: "migrator",
-        command: ["node", &client, "index.handler"].map(str::to_owned).to_vec(),
-        // Its own HTTP client in JavaScript: the native one needs cmake to be built.
-        environment: json!({
-            "LAMBDA_TASK_ROOT": built.display().to_string(), "AWS_LAMBDA_NODEJS_USE_ALTERNATIVE_CLIENT_1": "true",
-        }),
+        command: ["node", "--require", &preloaded, &client, &handler].map(str::to_owned).to_vec(),
+        environment: json!({ "LAMBDA_TASK_ROOT": built.display().to_string() }),
     })
 }
 

@@ -21,13 +21,14 @@ pub(super) fn brief(contender: &Contender, turn: &Turn) -> String {
     let total_s = turn.batch_ms.iter().sum::<f64>() / 1000.0;
     let Percentiles { p50, p99, .. } = Percentiles::of(turn.batch_ms.clone());
     format!(
-        "{}: first answer after {:.0} ms, {:.0} orders/s, batches of {:.1} ms (p99 {:.1}), {:.2} ms CPU an order, {:.0} MB.",
+        "{}: first answer after {:.0} ms, {:.0} orders/s, batches of {:.1} ms (p99 {:.1}), {:.2} ms CPU and {:.2} Data API calls an order, {:.0} MB.",
         contender.name,
         turn.first_answer_ms,
         turn.orders / total_s.max(f64::EPSILON),
         p50.unwrap_or_default(),
         p99.unwrap_or_default(),
         turn.cpu_ms / turn.orders.max(1.0),
+        turn.data_api_calls / turn.orders.max(1.0),
         turn.memory_peak_mb,
     )
 }
@@ -38,7 +39,7 @@ pub(super) fn text(provenance: &Provenance, summary: &Summary) -> String {
     heading.extend(summary.contenders.iter().map(|figures| figures.name));
     let figures = out::table(&heading, &figure_rows(summary));
     let ratios = out::table(&RATIO_HEADING, &ratio_rows(summary));
-    let goals: Vec<String> = summary.goals.iter().map(goal).collect();
+    let goals: Vec<String> = own_cpu(summary).into_iter().chain(summary.goals.iter().map(goal)).collect();
     format!(
         "\n{}\n\n{figures}\n\nHow many times better than each process-orders is, medians over the rounds:\n\n{ratios}\n\n{}",
         title(provenance, summary),
@@ -52,7 +53,8 @@ pub(super) fn markdown(provenance: &Provenance, summary: &Summary) -> String {
     let mut heading = vec![""];
     heading.extend(summary.contenders.iter().map(|figures| figures.name));
     let built = summary.contenders.iter().map(|figures| format!("- {}: {}", figures.name, figures.versions));
-    let goals = summary.goals.iter().map(|found| format!("- {}", goal(found)));
+    let goals =
+        own_cpu(summary).into_iter().chain(summary.goals.iter().map(goal)).map(|line| format!("- {line}"));
     format!(
         "<!-- Written by `{command}`: the contenders of loadtests/peers side by side. Run it again, do not edit. -->\n# Peers\n\n\
          {}\n\n`{command}` of commit {commit}, {measured_on}, on {machine}; load average {before} before, {after} after. \
@@ -68,9 +70,21 @@ pub(super) fn markdown(provenance: &Provenance, summary: &Summary) -> String {
 
 fn title(provenance: &Provenance, summary: &Summary) -> String {
     format!(
-        "{} rounds of {} warm batches of {} orders, one instance each, a round trip of {} ms to the Data API.",
+        "{} round(s) of {} warm batches of {} orders, one instance each, a round trip of {} ms to the Data API.",
         summary.rounds, summary.batches, summary.orders_per_batch, provenance.data_api_rtt_ms
     )
+}
+
+/// What process-orders used over its many warm batches.
+fn own_cpu(summary: &Summary) -> Option<String> {
+    let own = summary.own_cpu.as_ref()?;
+    let system = own
+        .system_percent
+        .map_or_else(String::new, |percent| format!(", {percent:.0} % of it in the kernel"));
+    Some(format!(
+        "process-orders over {} warm batches: {:.2} ms of CPU{system} and {:.2} Data API calls a batch",
+        own.batches, own.cpu_ms_per_batch, own.data_api_calls_per_batch
+    ))
 }
 
 fn goal(goal: &Goal) -> String {

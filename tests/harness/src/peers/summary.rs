@@ -97,6 +97,9 @@ pub(super) struct Ratio {
 pub(super) struct OwnCpu {
     pub(super) batches: usize,
     pub(super) cpu_ms_per_batch: f64,
+    /// How much of it was spent in the kernel.
+    pub(super) system_percent: Option<f64>,
+    pub(super) data_api_calls_per_batch: f64,
 }
 
 /// Something to be reached.
@@ -140,7 +143,13 @@ impl Summary {
             ours.map(|ours| others.map(|other| ratios(ours, other)).collect()).unwrap_or_default();
         let own_cpu = own_cpu.map(|turn| {
             let batches = turn.batch_ms.len();
-            OwnCpu { batches, cpu_ms_per_batch: turn.cpu_ms / float(batches.max(1)) }
+            let per_batch = |amount: f64| amount / float(batches.max(1));
+            OwnCpu {
+                batches,
+                cpu_ms_per_batch: per_batch(turn.cpu_ms),
+                system_percent: turn.system_percent,
+                data_api_calls_per_batch: per_batch(turn.data_api_calls),
+            }
         });
         Ok(Self {
             rounds: turns.iter().map(Vec::len).max().unwrap_or_default(),
@@ -259,6 +268,7 @@ mod tests {
             first_answer_ms,
             batch_ms,
             cpu_ms,
+            system_percent: None,
             memory_peak_mb,
             data_api_calls,
             sqs_calls,
@@ -300,7 +310,13 @@ mod tests {
         let found: Vec<(f64, f64, f64)> =
             ratios.of.iter().map(|ratio| (ratio.median, ratio.least, ratio.largest)).collect();
         assert_eq!(found, [(15.0, 10.0, 20.0), (7.5, 5.0, 10.0), (15.0, 10.0, 20.0), (5.0, 5.0, 5.0)]);
-        let goals = goals(&[ratios], Some(&OwnCpu { batches: 1000, cpu_ms_per_batch: 1.5 }));
+        let own = OwnCpu {
+            batches: 1000,
+            cpu_ms_per_batch: 1.5,
+            system_percent: None,
+            data_api_calls_per_batch: 1.0,
+        };
+        let goals = goals(&[ratios], Some(&own));
         let met: Vec<bool> = goals.iter().map(|goal| goal.met).collect();
         assert_eq!(met, [true, true, true, false], "{goals:?}");
     }

@@ -27,6 +27,8 @@ pub(super) struct Turn {
     pub(super) batch_ms: Vec<f64>,
     /// CPU of the instance's process, user and system.
     pub(super) cpu_ms: f64,
+    /// How much of its CPU, start included, the instance spent in the kernel: sockets, mostly.
+    pub(super) system_percent: Option<f64>,
     /// The most memory that the instance ever had resident.
     pub(super) memory_peak_mb: f64,
     /// Calls to the Data API.
@@ -65,6 +67,7 @@ pub(super) async fn take(
         turn.batch_ms.push(answered(info, contender, batch).await?);
     }
     turn.cpu_ms = ms(cpu::used(pid)?.saturating_sub(cpu_before));
+    turn.system_percent = cpu::system_percent(pid);
     let after = counts(info, contender).await?;
     [turn.data_api_calls, turn.sqs_calls, turn.log_bytes] =
         [0, 1, 2].map(|at| difference(&after, &before, at));
