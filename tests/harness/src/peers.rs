@@ -2,9 +2,11 @@
 //!
 //! All contenders live on one stack: the same Lambda host, PostgreSQL, Redis, SQS and Data API with its injected round
 //! trip. Each round gives every one a turn with a fresh instance, in an order that rotates, so that what else the
-//! machine does hits all alike; what is compared are the ratios within a round. After each turn the rows must show that
+//! machine does hits all alike; what is compared are the ratios within a round. Before the first, all must decide the same
+//! orders alike, and after each turn the rows must show that
 //! every order was accepted, whole and once: a contender that skips work would be fast.
 
+mod alike;
 mod contender;
 mod cpu;
 mod print;
@@ -21,9 +23,9 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 use summary::{Provenance, Summary};
-use supply::Supply;
+use supply::{Supply, WARM_UP};
 use tokio_postgres::Client;
-use turn::{Turn, WARM_UP};
+use turn::Turn;
 use xtask::cli;
 use xtask::{cost, out, workspace};
 
@@ -102,10 +104,16 @@ async fn on(
     let turns = usize::try_from(options.rounds).unwrap_or(usize::MAX) * contenders.len();
     let batches = usize::try_from(options.batches).unwrap_or(usize::MAX);
     let cpu_batches = usize::try_from(options.cpu_batches).unwrap_or(usize::MAX);
-    let all = (turns * (1 + WARM_UP + batches) + 1 + WARM_UP + cpu_batches) * supply::BATCH_SIZE;
+    let all =
+        (contenders.len() + turns * (1 + WARM_UP + batches) + 1 + WARM_UP + cpu_batches) * supply::BATCH_SIZE;
     let kits = kits::catalog();
     database::seed(&sql, &kits, kits::plenty(all)).await?;
     let mut supply = Supply::new(info, &kits, all)?;
+    for contender in contenders {
+        alike::decided(info, &sql, contender, (&mut supply, &kits)).await?;
+    }
+    out::note("All decide alike: a good order, a repeat, and each reason to reject. Now the rounds …");
+    let requests_before = info.status().await?.depth("payments").total();
     let mut measured: Vec<Vec<Turn>> = contenders.iter().map(|_| Vec::new()).collect();
     for round in 0..usize::try_from(options.rounds).unwrap_or(usize::MAX) {
         for nth in 0..contenders.len() {
@@ -113,7 +121,7 @@ async fn on(
             let at = if round % 2 == 0 { round + nth } else { round + contenders.len() - nth };
             let at = at % contenders.len();
             let (Some(contender), Some(turns)) = (contenders.get(at), measured.get_mut(at)) else { continue };
-            let turn = turn::take(info, &sql, contender, supply.batches(1 + WARM_UP + batches)).await?;
+            let turn = turn::take(info, &sql, contender, supply.turn(batches)).await?;
             out::note(&format!(
                 "Round {} of {}: {}",
                 round + 1,
@@ -124,7 +132,7 @@ async fn on(
         }
     }
     let own_cpu = own_cpu(info, &sql, (contenders, &mut supply), cpu_batches).await?;
-    rows::accounted(info, &sql, &supply).await?;
+    rows::accounted(info, &sql, (&supply, requests_before)).await?;
     Ok((measured, own_cpu, data_api_rtt_ms))
 }
 
@@ -138,7 +146,7 @@ async fn own_cpu(
     let ours = contenders.iter().find(|contender| contender.name == OURS);
     let Some(ours) = ours.filter(|_| batches > 0) else { return Ok(None) };
     out::note(&format!("{OURS} takes {batches} batches more, for its own CPU …"));
-    let turn = turn::take(info, sql, ours, supply.batches(1 + WARM_UP + batches)).await?;
+    let turn = turn::take(info, sql, ours, supply.turn(batches)).await?;
     out::note(&print::brief(ours, &turn));
     Ok(Some(turn))
 }

@@ -43,10 +43,14 @@ pub(super) async fn accepted(sql: &Client, batches: &[Batch]) -> Result<Option<S
 ///
 /// # Errors
 /// [`Error::Contender`] when something does not add up; [`Error::Database`].
-pub(super) async fn accounted(info: &Info, sql: &Client, supply: &Supply) -> Result<(), Error> {
+pub(super) async fn accounted(
+    info: &Info,
+    sql: &Client,
+    (supply, requests_before): (&Supply, u64),
+) -> Result<(), Error> {
     let row = sql.query_one(WRONG_STOCK, &[]).await.map_err(failed("compare the stock"))?;
     let wrong: i64 = row.try_get(0).map_err(failed("compare the stock"))?;
-    let requests = info.status().await?.depth("payments").total();
+    let requests = info.status().await?.depth("payments").total().saturating_sub(requests_before);
     let finding = if wrong != 0 {
         format!("the stock of {wrong} kits is not what their orders leave")
     } else if usize::try_from(requests) != Ok(supply.used) {

@@ -4,7 +4,7 @@
 //! least and the largest beside it. Every ratio says how many times better ours is, whichever way better lies.
 
 use super::contender::{Contender, OURS};
-use super::turn::{Turn, WARM_UP};
+use super::turn::Turn;
 use super::{float, supply};
 use crate::Error;
 use crate::figures::Percentiles;
@@ -155,7 +155,7 @@ impl Summary {
             rounds: turns.iter().map(Vec::len).max().unwrap_or_default(),
             batches: turns.iter().flatten().map(|turn| turn.batch_ms.len()).max().unwrap_or_default(),
             orders_per_batch: supply::BATCH_SIZE,
-            warm_up_batches: WARM_UP,
+            warm_up_batches: supply::WARM_UP,
             priced_memory_gb: memory_gb,
             goals: goals(&ratios, own_cpu.as_ref()),
             contenders,

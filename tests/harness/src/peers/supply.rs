@@ -1,16 +1,21 @@
 //! Orders to accept, as events of ten SQS messages each, no order twice.
 
-use crate::kits::Kit;
+use crate::kits::{Kit, Shelf};
 use crate::orders::{Plan, Repricing, Step, Variety, bodies, steps};
-use crate::sent::{Outcome, Placed};
+use crate::sent::{Item, Outcome, Placed};
 use crate::stack::Info;
 use crate::{Error, canaries, demo};
 use backoff::Random;
 use serde_json::{Value, json};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Messages of one batch: the event source's batch size.
 pub(super) const BATCH_SIZE: usize = 10;
+
+/// Batches between the first one and those that count. Together they name every kit that can be ordered, so that nobody's
+/// cache is cold afterwards, however long ago the contender's last turn was; and a compiler that compiles while it runs
+/// has something to compile.
+pub(super) const WARM_UP: usize = 5;
 
 /// Seed of the orders.
 const SEED: u64 = 10;
@@ -26,14 +31,30 @@ pub(super) struct Batch {
     pub(super) lines: usize,
 }
 
+/// Orders of which each has one right end.
+#[derive(Debug)]
+pub(super) struct Odd {
+    /// All of them, as Lambda hands them over.
+    pub(super) event: Value,
+    /// The first, which is to be accepted, once more.
+    pub(super) again: Value,
+    /// By order: `accepted`, or the reason to reject it.
+    pub(super) expected: BTreeMap<String, &'static str>,
+}
+
+/// What becomes of a good order and of those that [`spoil`] has spoilt, in their order.
+const REASONS: [&str; 5] = ["accepted", "unknown_sku", "price_changed", "total_mismatch", "out_of_stock"];
+
 /// Orders of a shop's day that can all be accepted and paid: hot kits are hot, and most orders have several lines.
 #[derive(Debug)]
 pub(super) struct Supply {
     random: Random,
     orders: VecDeque<Placed>,
+    /// The kits that any order can have.
+    kits: Vec<Kit>,
     queue_arn: String,
     region: String,
-    /// Orders handed out so far.
+    /// Orders handed out in batches so far.
     pub(super) used: usize,
 }
 
@@ -45,22 +66,53 @@ impl Supply {
     pub(super) fn new(info: &Info, kits: &[Kit], wanted: usize) -> Result<Self, Error> {
         let queue_arn = info.queue("orders")?.arn.clone();
         let random = Random::seeded(SEED);
-        Ok(Self {
-            random,
-            orders: good_orders(kits, wanted),
-            queue_arn,
-            region: info.region.clone(),
-            used: 0,
-        })
+        let (orders, region) = (good_orders(kits, wanted), info.region.clone());
+        let kits = kits.iter().filter(|kit| kit.shelf == Shelf::Steady).cloned().collect();
+        Ok(Self { random, orders, kits, queue_arn, region, used: 0 })
     }
 
-    /// The next batches; fewer only where the supply was asked for too little.
-    pub(super) fn batches(&mut self, count: usize) -> Vec<Batch> {
-        (0..count).map(|_| self.batch()).collect()
+    /// A good order, and one for each reason to reject it that every contender knows.
+    pub(super) fn odd(&mut self, kits: &[Kit]) -> Odd {
+        let mut orders = self.orders(REASONS.len());
+        let mut expected = BTreeMap::new();
+        for (order, reason) in orders.iter_mut().zip(REASONS) {
+            spoil(order, reason, kits);
+            expected.insert(order.order_id.clone(), reason);
+        }
+        let again = orders.iter().take(1).map(|order| self.record(order)).collect::<Vec<_>>();
+        let event = orders.iter().map(|order| self.record(order)).collect::<Vec<_>>();
+        Odd { event: json!({ "Records": event }), again: json!({ "Records": again }), expected }
     }
 
-    fn batch(&mut self) -> Batch {
-        let orders: Vec<Placed> = self.orders.drain(..BATCH_SIZE.min(self.orders.len())).collect();
+    /// A turn's batches: one to answer first, those that warm up, and `counted` more.
+    pub(super) fn turn(&mut self, counted: usize) -> Vec<Batch> {
+        let mut batches = self.batches(1);
+        let kits = std::mem::take(&mut self.kits);
+        let mut lines = kits.chunks(kits.len().div_ceil(WARM_UP * BATCH_SIZE).max(1)).cycle();
+        for _ in 0..WARM_UP {
+            let mut orders = self.orders(BATCH_SIZE);
+            orders.iter_mut().zip(&mut lines).for_each(|(order, kits)| ask_for(order, kits));
+            batches.push(self.batch_of(orders));
+        }
+        self.kits = kits;
+        batches.extend(self.batches(counted));
+        batches
+    }
+
+    fn batches(&mut self, count: usize) -> Vec<Batch> {
+        let batch = |_| {
+            let orders = self.orders(BATCH_SIZE);
+            self.batch_of(orders)
+        };
+        (0..count).map(batch).collect()
+    }
+
+    /// The next orders; fewer only where the supply was asked for too little.
+    fn orders(&mut self, count: usize) -> Vec<Placed> {
+        self.orders.drain(..count.min(self.orders.len())).collect()
+    }
+
+    fn batch_of(&mut self, orders: Vec<Placed>) -> Batch {
         self.used += orders.len();
         Batch {
             event: json!({ "Records": orders.iter().map(|order| self.record(order)).collect::<Vec<_>>() }),
@@ -87,6 +139,32 @@ impl Supply {
             }},
             "eventSource": "aws:sqs", "eventSourceARN": self.queue_arn, "awsRegion": self.region,
         })
+    }
+}
+
+/// Makes it an order of one of each of these kits.
+fn ask_for(order: &mut Placed, kits: &[Kit]) {
+    let line = |kit: &Kit| Item { sku: kit.sku.clone(), quantity: 1, unit_price_minor: kit.price_minor };
+    order.items = kits.iter().map(line).collect();
+    order.adjustments.clear();
+    order.total_minor = kits.iter().map(|kit| kit.price_minor).sum();
+}
+
+/// Gives a good order the fault that has this reason; none for one that is to be accepted.
+fn spoil(order: &mut Placed, reason: &str, kits: &[Kit]) {
+    let sold_out = kits.iter().find(|kit| kit.shelf == Shelf::SoldOut);
+    match (reason, order.items.first_mut(), sold_out) {
+        ("unknown_sku", Some(item), _) => item.sku = "kit-of-nobody-2p".to_owned(),
+        ("price_changed", Some(item), _) => {
+            item.unit_price_minor += 1;
+            order.total_minor += item.quantity;
+        }
+        ("total_mismatch", _, _) => order.total_minor += 1,
+        ("out_of_stock", _, Some(kit)) => {
+            order.items.push(Item { sku: kit.sku.clone(), quantity: 1, unit_price_minor: kit.price_minor });
+            order.total_minor += kit.price_minor;
+        }
+        _ => {}
     }
 }
 

@@ -1,7 +1,7 @@
 //! One turn of one contender: a fresh instance, its first batch, a few to warm up, and then those that count.
 
 use super::contender::Contender;
-use super::supply::Batch;
+use super::supply::{Batch, WARM_UP};
 use super::{cpu, float, ms, rows};
 use crate::Error;
 use crate::control::Status;
@@ -11,9 +11,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio_postgres::Client;
-
-/// Batches between the first one and those that count: caches fill, and a compiler that compiles while it runs does.
-pub(super) const WARM_UP: usize = 5;
 
 /// How long an instance may take to end once it was killed.
 const END_LIMIT: Duration = Duration::from_secs(10);
@@ -90,7 +87,7 @@ async fn answered(info: &Info, contender: &Contender, batch: &Batch) -> Result<f
 }
 
 /// The process of its one instance.
-async fn instance(info: &Info, contender: &Contender) -> Result<u32, Error> {
+pub(super) async fn instance(info: &Info, contender: &Contender) -> Result<u32, Error> {
     // Letting one go on that was never stopped changes nothing, and tells its number.
     let answer = info.control("POST", &format!("/functions/{}/thaw", contender.name), &json!({})).await?;
     let pid = answer.get("pid").and_then(Value::as_u64).and_then(|pid| u32::try_from(pid).ok());
@@ -98,7 +95,7 @@ async fn instance(info: &Info, contender: &Contender) -> Result<u32, Error> {
 }
 
 /// Ends its instance, so that the next turn begins with a fresh one and nobody else's turn has it beside.
-async fn end(info: &Info, contender: &Contender, pid: u32) -> Result<(), Error> {
+pub(super) async fn end(info: &Info, contender: &Contender, pid: u32) -> Result<(), Error> {
     let killed = info.control("POST", &format!("/functions/{}/kill", contender.name), &json!({})).await?;
     if killed.get("pid").and_then(Value::as_u64) != Some(u64::from(pid)) {
         return Err(found(info, contender, "another instance came up in the middle of its turn".to_owned()));
@@ -128,6 +125,7 @@ fn memory_peak_mb(pid: u32) -> Option<f64> {
     line.split_whitespace().next()?.parse().ok().map(|kb: f64| kb / 1024.0)
 }
 
-fn found(info: &Info, contender: &Contender, finding: String) -> Error {
+/// What a contender did wrong, with the log that may say why.
+pub(super) fn found(info: &Info, contender: &Contender, finding: String) -> Error {
     Error::Contender { contender: contender.name, finding, log: contender.log(info) }
 }
