@@ -172,6 +172,16 @@ pub enum Error {
         /// What it said last.
         last_words: String,
     },
+    /// A contender of `peers` did not do what the others did: its figures would mean nothing.
+    #[error("{contender}: {finding}; its log is {}", log.display())]
+    Contender {
+        /// Its name.
+        contender: &'static str,
+        /// What was found.
+        finding: String,
+        /// Where it says more.
+        log: PathBuf,
+    },
     /// What the light half of the tasks does went wrong.
     #[error(transparent)]
     Task(xtask::Error),

@@ -47,7 +47,7 @@ fn measured(report: &Report) -> Value {
 }
 
 /// The commit, with a plus where something is not committed.
-fn commit() -> String {
+pub(crate) fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).current_dir(workspace::root()).output().ok();
         output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
@@ -56,7 +56,8 @@ fn commit() -> String {
     format!("{}{changed}", git(&["rev-parse", "--short=12", "HEAD"]))
 }
 
-fn machine() -> String {
+/// The machine, in a few words.
+pub(crate) fn machine() -> String {
     let cores = available_parallelism().map_or(0, usize::from);
     let model = cpu_model(Path::new("/proc/cpuinfo"));
     format!("{cores} cores{model}, {} {}", std::env::consts::OS, std::env::consts::ARCH)

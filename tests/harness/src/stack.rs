@@ -54,6 +54,12 @@ pub struct Info {
     pub region: String,
     /// Queues by name.
     pub queues: BTreeMap<String, Queue>,
+    /// The ARNs of the database users' secrets, `app` and `migrator`.
+    pub secrets: BTreeMap<String, String>,
+    /// The ARN of the database cluster.
+    pub cluster_arn: String,
+    /// The database's name.
+    pub database: String,
     /// Where the output of every function goes.
     pub log_dir: PathBuf,
     /// The functions' names.
@@ -356,7 +362,7 @@ fn sweep(folder: &Path) {
         let name = entry.file_name().to_string_lossy().into_owned();
         let mut parts = name.split('-');
         let ours = parts.next().is_some_and(|kind| {
-            ["demo", "test", "conformance", "outage", "campaign", "deploy", "counts"].contains(&kind)
+            ["demo", "test", "conformance", "outage", "campaign", "deploy", "counts", "peers"].contains(&kind)
         });
         let owner: Option<u32> = parts.next().and_then(|pid| pid.parse().ok());
         if let (true, Some(owner)) = (ours, owner)

@@ -6,6 +6,10 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
+mod peers;
+
+pub use peers::{Peer, Peers};
+
 /// orderflow's tasks: run the stack on this machine, drive it, look into it, test it.
 #[derive(Debug, Parser)]
 #[command(
@@ -76,6 +80,12 @@ pub enum Command {
     /// From infra/prices.json, the sizes in infra/settings.json, and the calls that a demo made and counted
     /// (infra/measured.json). It needs no account, and prints what it assumes.
     Cost(Cost),
+    /// Accepts the same orders with process-orders and with what its users would write in Python, TypeScript and Rust
+    /// instead, in turns on one stack, and compares; exits 1 when a contender lost or failed an order
+    ///
+    /// Needs Node.js 20.12 or newer with npm, and Python 3; everything else is installed inside the checkout. Writes
+    /// loadtests/results/peers.json and peers.md; loadtests/peers/README.md says what is compared, and why it is fair.
+    Peers(Peers),
     /// Formats every crate
     Fmt,
 }

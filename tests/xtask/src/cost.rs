@@ -26,10 +26,8 @@ const SETTINGS: &str = "infra/settings.json";
 /// [`Error::File`], [`Error::NotJson`] or [`Error::NoNumber`] for one of its files.
 pub fn run(options: &cli::Cost) -> Result<(), Error> {
     let stage = options.stage.as_str();
-    let prices = Prices::read(&json(PRICES)?)?;
+    let (prices, sizes) = sources(stage)?;
     let measured = Measured::read(&json(MEASURED)?)?;
-    let sizes =
-        Sizes::read(&json(SETTINGS)?, &text(&format!("infra/cdk/test/snapshots/{stage}.txt"))?, stage)?;
     let bill = model::bill(&prices, &measured, &sizes, options)?;
     if options.json {
         out::line(&print::json(&bill, &prices, options).to_string());
@@ -37,6 +35,15 @@ pub fn run(options: &cli::Cost) -> Result<(), Error> {
         out::line(&print::text(&bill, &prices, &measured, options));
     }
     Ok(())
+}
+
+/// The prices, and the sizes of `stage`.
+///
+/// # Errors
+/// As [`run`].
+pub fn sources(stage: &str) -> Result<(Prices, Sizes), Error> {
+    let snapshot = text(&format!("infra/cdk/test/snapshots/{stage}.txt"))?;
+    Ok((Prices::read(&json(PRICES)?)?, Sizes::read(&json(SETTINGS)?, &snapshot, stage)?))
 }
 
 fn text(file: &str) -> Result<String, Error> {

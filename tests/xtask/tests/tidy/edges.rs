@@ -63,7 +63,7 @@ pub(crate) fn between_ours(packages: &Packages) -> Vec<String> {
 }
 
 fn may_use(package: &Package, used: &str, target_folder: &str) -> bool {
-    let outside = package.folder.starts_with("infra/") || package.folder.starts_with("tests/");
+    let outside = ["infra/", "loadtests/", "tests/"].iter().any(|place| package.folder.starts_with(place));
     if outside {
         return true;
     }
