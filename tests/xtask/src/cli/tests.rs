@@ -26,6 +26,13 @@ fn every_command_parses_as_documented() {
     check("xtask campaign --orders 20000 --rate 150 --seed 7 --kill-every-ms 700 --json", true);
     check("xtask campaign --redis-outage", true);
     check("xtask redis-outage --seconds 30 --rate 150 --quota 100 --json", true);
+    check("xtask load surge", true);
+    check("xtask load surge --without cache --settle --json", true);
+    check("xtask load ladder --record --seed 3", true);
+    check("xtask load cache-ab -e CACHE_S=10 -e CACHE_PER_S=50", true);
+    check("xtask load surge -e SURGE_TOP_S", false);
+    check("xtask load surge --record -e SURGE_TOP_S=5", false);
+    check("xtask load storm", false);
     check("xtask demo --orders 0", false);
     check("xtask up --detach", true);
     check("xtask up --watch", true);
