@@ -3,10 +3,10 @@
 //
 // Hot kits follow Zipf's law; one message in ten is not a plain order. Every kind but `plain`, `declined`, `repeat` and
 // `malformed` is named for the reason that its order must be rejected for.
-import { SharedArray } from 'k6/data';
 
-// The shop's kits, the most popular first: { sku, priceMinor, shelf }, shelf being on_sale, sold_out or inactive.
-const kits = new SharedArray('kits', () => JSON.parse(open(__ENV.CATALOG)));
+// The shop's kits, the most popular first: { sku, priceMinor, shelf }, shelf being on_sale, sold_out or inactive. Not
+// k6's SharedArray: it would parse a kit anew at each look, and a few hundred kits fit into every sender.
+const kits = JSON.parse(open(__ENV.CATALOG));
 
 const SEED = Number(__ENV.SEED || 1);
 export const RUN = __ENV.RUN || 'byhand';
@@ -31,8 +31,11 @@ const shelf = (name) => kits.filter((kit) => kit.shelf === name);
 const onSale = shelf('on_sale');
 const soldOut = shelf('sold_out');
 const inactive = shelf('inactive');
-const weights = onSale.map((_, at) => 1 / (at + 1) ** ZIPF_EXPONENT);
-const popularity = weights.reduce((sums, weight) => [...sums, (sums[sums.length - 1] || 0) + weight], []);
+let weights = 0;
+const popularity = onSale.map((_, at) => {
+  weights += 1 / (at + 1) ** ZIPF_EXPONENT;
+  return weights;
+});
 
 // mulberry32: a stream of numbers below 1, of its own for every message.
 function stream(n) {
@@ -47,7 +50,8 @@ function stream(n) {
 
 const below = (random, n) => Math.floor(random() * n);
 const one = (random, items) => items[below(random, items.length)];
-const hex = (random, digits) => Array.from({ length: digits }, () => below(random, 16).toString(16)).join('');
+const hex8 = (random) => (0x100000000 + random() * 0x100000000).toString(16).slice(1, 9);
+const hex = (random, eights) => hex8(random) + (eights > 1 ? hex(random, eights - 1) : '');
 
 // A number as letters: identifiers without digits cannot look like card numbers.
 function letters(n) {
@@ -59,7 +63,7 @@ function letters(n) {
 }
 
 function hotKit(random) {
-  const point = random() * popularity[popularity.length - 1];
+  const point = random() * weights;
   let [low, high] = [0, popularity.length - 1];
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -123,10 +127,10 @@ function wrapped(random, event) {
   const roll = below(random, 20);
   if (roll < 14) return JSON.stringify(event);
   if (roll < 17) {
-    const topic = { Type: 'Notification', MessageId: hex(random, 32), Timestamp: event.time, SignatureVersion: '1' };
+    const topic = { Type: 'Notification', MessageId: hex(random, 4), Timestamp: event.time, SignatureVersion: '1' };
     return JSON.stringify({ ...topic, TopicArn: 'arn:aws:sns:eu-central-1:000000000000:shop-orders', Message: JSON.stringify(event) });
   }
-  const bus = { version: '0', id: hex(random, 32), source: 'shop.checkout', account: '000000000000' };
+  const bus = { version: '0', id: hex(random, 4), source: 'shop.checkout', account: '000000000000' };
   return JSON.stringify({ ...bus, 'detail-type': event.type, time: event.time, region: 'eu-central-1', resources: [], detail: event });
 }
 
@@ -144,7 +148,8 @@ export function message(step, n) {
   const now = new Date().toISOString();
   const [draws, orderKind, number] = source;
   const data = orderOf(draws, orderKind, step, number, now);
-  const traceparent = `00-${hex(random, 31)}1-${hex(random, 15)}1-01`;
+  // An id of only zeros is invalid: a last digit that is always 1 rules it out.
+  const traceparent = `00-${hex(random, 4).slice(1)}1-${hex(random, 2).slice(1)}1-01`;
   const event = {
     specversion: '1.0', id: `evt_${RUN}_${step}_${letters(n)}`, source: 'shop/checkout', type: 'order.placed.v1',
     time: now, datacontenttype: 'application/json', traceparent, data,

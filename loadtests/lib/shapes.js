@@ -59,9 +59,13 @@ const SHAPES = {
 
 export const shape = (name) => SHAPES[name]();
 
-// A queue answers in milliseconds, so a few senders do; more are kept ready for a queue that stutters.
-const SENDERS = 40;
-const SENDERS_MAX = 400;
+// A sender waits for the queue's answer. Enough of them are made beforehand to keep the rate through an answer that takes
+// a quarter of a second, and up to a second's worth later; a slower queue means dropped iterations, and a failed run.
+const SENDERS_LEAST = 10;
+const senders = (stages, share) => {
+  const topPerS = Math.max(...stages.flatMap(({ fromPerS, toPerS }) => [fromPerS, toPerS]));
+  return Math.max(SENDERS_LEAST, Math.ceil(topPerS * share));
+};
 
 // The steps as k6's scenarios. A jump between two stages is a ramp of no time.
 export function scenarios(steps) {
@@ -70,8 +74,8 @@ export function scenarios(steps) {
     startTime: `${startS}s`,
     startRate: stages[0].fromPerS,
     timeUnit: '1s',
-    preAllocatedVUs: SENDERS,
-    maxVUs: SENDERS_MAX,
+    preAllocatedVUs: senders(stages, 0.25),
+    maxVUs: senders(stages, 1),
     gracefulStop: '10s',
     env: { STEP: letter },
     stages: stages.flatMap(({ fromPerS, toPerS, seconds }) => [

@@ -17,6 +17,7 @@ mod caching;
 mod caching_proxy;
 mod database_faults;
 mod killing;
+mod load;
 mod outage;
 mod paying;
 mod poison;

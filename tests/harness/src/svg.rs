@@ -89,7 +89,13 @@ impl Chart {
             let y = TOP + 13.0 + 14.0 * f64::from(u32::try_from(nth % 4).unwrap_or(0));
             let near_the_end = x > WIDTH - RIGHT - 150.0;
             let (x, anchor) = if near_the_end { (x - 4.0, "end") } else { (x + 4.0, "start") };
-            text(&mut out, (x, y), anchor, "fill=\"#444\" font-size=\"11\"", name);
+            text(
+                &mut out,
+                (x, y),
+                anchor,
+                "fill=\"#444\" font-size=\"11\" stroke=\"#fff\" stroke-width=\"3\" paint-order=\"stroke\"",
+                name,
+            );
         }
         for (value, label) in self.x.ticks() {
             text(
@@ -132,7 +138,13 @@ impl Chart {
                 (right, y_of(*value)),
                 "stroke=\"#b00\" stroke-dasharray=\"2 3\"",
             );
-            text(out, (right - 4.0, y_of(*value) - 4.0), "end", "fill=\"#b00\" font-size=\"11\"", name);
+            text(
+                out,
+                (right - 4.0, y_of(*value) - 4.0),
+                "end",
+                "fill=\"#b00\" font-size=\"11\" stroke=\"#fff\" stroke-width=\"3\" paint-order=\"stroke\"",
+                name,
+            );
         }
         for (one, color) in panel.lines.iter().zip(COLORS.iter().cycle()) {
             let points = one.points.iter().fold(String::new(), |mut points, (x, y)| {

@@ -426,7 +426,7 @@ pub struct LoadTest {
     /// Write result and pictures into loadtests/results, to be committed; refused on a busy machine and for a changed shape
     #[arg(long, conflicts_with = "set")]
     pub record: bool,
-    /// Replace a constant of the shape, for a short run, for example SURGE_TOP_S=10; may be repeated
+    /// Replace a constant of the shape, for a short run, for example `SURGE_TOP_S=10`; may be repeated
     #[arg(long, short = 'e', value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub set: Vec<String>,
     /// Seed of the orders

@@ -120,6 +120,20 @@ pub(super) fn catalog(folder: &Path, kits: &[Kit]) -> Result<String, Error> {
     Ok(format!("CATALOG={}", path.display()))
 }
 
+/// Lets the scripts check themselves; see `loadtests/check.js`.
+pub(super) async fn check(program: &Path, folder: &Path, catalog: &str) -> Result<(), Error> {
+    let run = Run { program, script: "check", folder, variables: vec![catalog.to_owned()] };
+    let status = run.start()?.wait().await.map_err(failed(program))?;
+    if status.success() {
+        return Ok(());
+    }
+    let command = format!("k6 run -e {catalog} loadtests/check.js");
+    Err(Error::Tool {
+        tool: "k6",
+        last_words: format!("a check of the scripts does not hold: `{command}` says which"),
+    })
+}
+
 impl Run<'_> {
     /// Starts it; it ends with the value that is returned.
     pub(super) fn start(&self) -> Result<Child, Error> {

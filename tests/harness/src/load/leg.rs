@@ -152,6 +152,9 @@ async fn on(stack: &Stack, settings: &Settings<'_>) -> Result<Leg, Error> {
     database::seed(&sql, &kits, kits::plenty(ORDERS)).await?;
     sandbox::set_quota(info, QUOTA_PER_S).await?;
     let catalog = k6::catalog(stack.state(), &kits)?;
+    if settings.options.shape == Shape::Smoke {
+        k6::check(settings.program, stack.state(), &catalog).await?;
+    }
     let own_limit_per_s = match settings.options.shape {
         Shape::Ladder => Some(own_limit(stack, settings, &catalog).await?),
         _ => None,

@@ -15,7 +15,7 @@ const WINDOW_MS: u64 = 10_000;
 const ORDERS_LEAST: usize = 50;
 
 /// The percentiles of a distribution that are kept.
-const KEPT: [f64; 8] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95];
+const KEPT: [f64; 7] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9];
 
 /// Ten seconds of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]

@@ -43,10 +43,13 @@ fn timeline(result: &LoadResult) -> Chart {
                 line("processed", &|look| look.processed_per_s),
             ],
         ),
-        panel("backlog", vec![line("messages in the orders queue", &|look| float(look.backlog))]),
+        panel("backlog, messages", vec![line("messages in the orders queue", &|look| float(look.backlog))]),
         panel("age, ms", vec![line("oldest message", &|look| float(look.oldest_age_ms))]),
         panel("instances", vec![line("process-orders", &|look| float(look.instances))]),
-        panel("to pay", vec![line("payment requests waiting for the provider", &|look| float(look.to_pay))]),
+        panel(
+            "payments waiting",
+            vec![line("payment requests, which the provider's quota holds back", &|look| float(look.to_pay))],
+        ),
     ];
     panels.insert(1, latency(result, &panel));
     let mut marks = vec![(result.load_s, "end of load".to_owned())];
@@ -84,8 +87,8 @@ fn latency(result: &LoadResult, panel: &dyn Fn(&str, Vec<Line>) -> Panel) -> Pan
 
 /// How long orders took, from the median to the slowest, cold and warm.
 fn distribution(result: &LoadResult) -> Chart {
-    let [all, warm, cold] = &result.distributions;
-    let named = [("all", all), ("warm instances", warm), ("first batch of a new instance", cold)];
+    let [_, warm, cold] = &result.distributions;
+    let named = [("warm instances", warm), ("first batch of a new instance", cold)];
     let lines: Vec<Line> = named
         .into_iter()
         .filter(|(_, of)| of.percentiles.len() > 1)

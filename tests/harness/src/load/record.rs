@@ -96,27 +96,27 @@ fn overview(results: &BTreeMap<String, Value>) -> String {
         writeln!(
             text,
             "| [{scenario}]({scenario}/result.json) | {}, {} | {worst} | {} | {} | {goals} | {}, {} | {} |",
-            plain(&result["accepted_ms"]["p50"]),
-            plain(&result["accepted_ms"]["p99"]),
-            plain(&result["drained_s"]),
-            plain(&result["verdict"]["lost"]),
-            plain(&result["recorded_on"]),
-            plain(&result["commit"]),
+            plain(result, "/accepted_ms/p50"),
+            plain(result, "/accepted_ms/p99"),
+            plain(result, "/drained_s"),
+            plain(result, "/verdict/lost"),
+            plain(result, "/recorded_on"),
+            plain(result, "/commit"),
             pictures.join(", "),
         )
         .ok();
     }
     let hardware: std::collections::BTreeSet<String> =
-        results.values().map(|result| plain(&result["machine"])).collect();
+        results.values().map(|result| plain(result, "/machine")).collect();
     text + &format!("\nMachine: {}.\n", hardware.into_iter().collect::<Vec<_>>().join("; "))
 }
 
 /// A member as it is read: text without quotes, a dash for nothing.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+fn plain(result: &Value, place: &str) -> String {
+    match result.pointer(place) {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
     }
 }
 
