@@ -30,7 +30,7 @@ const SOAK_PER_S = number('SOAK_PER_S', 100);
 const SOAK_S = number('SOAK_S', 1800);
 
 const CACHE_PER_S = number('CACHE_PER_S', 200);
-const CACHE_S = number('CACHE_S', 30);
+const CACHE_S = number('CACHE_S', 120);
 
 // A shape is a list of steps; a step is { name, letter, startS, stages: [{ fromPerS, toPerS, seconds }] }.
 const step = (stages, startS = 0, name = 'load', letter = 'a') => ({ name, letter, startS, stages });

@@ -16,8 +16,8 @@ mod record;
 mod result;
 mod watch;
 
-use crate::{Error, demo};
-use leg::{Leg, Settings};
+use crate::Error;
+use leg::Settings;
 use machine::LoadAverage;
 use xtask::cli::{LoadTest, Shape, Without};
 use xtask::out;
@@ -57,13 +57,7 @@ pub async fn result(options: &LoadTest) -> Result<LoadResult, Error> {
         return Err(Error::Busy { percent: percent(busy.unwrap_or_default()) });
     }
     let before = LoadAverage::now();
-    let leg = async |without: Option<Without>| -> Result<Leg, Error> {
-        let settings = Settings { options, program: &program, without };
-        tokio::select! {
-            leg = leg::run(&settings) => leg,
-            () = demo::interrupted() => Err(Error::Interrupted),
-        }
-    };
+    let leg = async |without| leg::run(&Settings { options, program: &program, without }).await;
     // The same load twice, first without: what is compared is what the second one spared.
     let bare = if options.shape == Shape::CacheAb { Some(leg(Some(Without::Cache)).await?) } else { None };
     let leg = leg(options.without).await?;

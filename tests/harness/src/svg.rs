@@ -19,6 +19,7 @@ const LEFT: f64 = 78.0;
 const RIGHT: f64 = 24.0;
 const TOP: f64 = 62.0;
 const BETWEEN: f64 = 30.0;
+const MARK: f64 = 14.0;
 const BELOW: f64 = 48.0;
 
 /// The width of every picture, in pixels.
@@ -75,27 +76,22 @@ impl Line {
 impl Chart {
     /// The picture as an SVG document.
     pub fn svg(&self) -> String {
-        let below = self.panels.iter().fold(TOP, |y, panel| y + panel.height + BETWEEN) - BETWEEN;
+        // Each mark has its name on a line of its own above the panels.
+        let first = TOP + MARK * self.marks.iter().map(|_| 1.0).sum::<f64>();
+        let below = self.panels.iter().fold(first, |y, panel| y + panel.height + BETWEEN) - BETWEEN;
         let mut out = opening(&self.title, &self.subtitle, below + BELOW);
-        let mut top = TOP;
+        let mut top = first;
         for panel in &self.panels {
             self.panel(&mut out, panel, top);
             top += panel.height + BETWEEN;
         }
-        for (nth, (at, name)) in self.marks.iter().enumerate() {
+        let mut y = TOP - MARK;
+        for (at, name) in &self.marks {
             let x = self.x_of(*at);
-            line(&mut out, (x, TOP), (x, below), "stroke=\"#666\" stroke-dasharray=\"5 4\"");
-            // Neighbours would cover each other on one height.
-            let y = TOP + 13.0 + 14.0 * f64::from(u32::try_from(nth % 4).unwrap_or(0));
-            let near_the_end = x > WIDTH - RIGHT - 150.0;
-            let (x, anchor) = if near_the_end { (x - 4.0, "end") } else { (x + 4.0, "start") };
-            text(
-                &mut out,
-                (x, y),
-                anchor,
-                "fill=\"#444\" font-size=\"11\" stroke=\"#fff\" stroke-width=\"3\" paint-order=\"stroke\"",
-                name,
-            );
+            line(&mut out, (x, y - MARK / 2.0), (x, below), "stroke=\"#666\" stroke-dasharray=\"5 4\"");
+            let (x, anchor) = if x > WIDTH / 2.0 { (x - 4.0, "end") } else { (x + 4.0, "start") };
+            text(&mut out, (x, y), anchor, "fill=\"#444\" font-size=\"11\"", name);
+            y += MARK;
         }
         for (value, label) in self.x.ticks() {
             text(
@@ -138,13 +134,7 @@ impl Chart {
                 (right, y_of(*value)),
                 "stroke=\"#b00\" stroke-dasharray=\"2 3\"",
             );
-            text(
-                out,
-                (right - 4.0, y_of(*value) - 4.0),
-                "end",
-                "fill=\"#b00\" font-size=\"11\" stroke=\"#fff\" stroke-width=\"3\" paint-order=\"stroke\"",
-                name,
-            );
+            text(out, (right - 4.0, y_of(*value) - 4.0), "end", "fill=\"#b00\" font-size=\"11\"", name);
         }
         for (one, color) in panel.lines.iter().zip(COLORS.iter().cycle()) {
             let points = one.points.iter().fold(String::new(), |mut points, (x, y)| {
@@ -222,7 +212,7 @@ mod tests {
     fn a_line_goes_where_its_values_are() {
         let svg = chart().svg();
         // From the lower left corner over the middle to the upper right one.
-        assert!(svg.contains("points=\"78.0,162.0 467.0,112.0 856.0,62.0\""), "{svg}");
+        assert!(svg.contains("points=\"78.0,176.0 467.0,126.0 856.0,76.0\""), "{svg}");
     }
 
     #[test]
@@ -244,7 +234,7 @@ mod tests {
     #[test]
     fn limits_and_marks_are_drawn_at_their_values() {
         let svg = chart().svg();
-        assert!(svg.contains("y1=\"112.0\" x2=\"856.0\" y2=\"112.0\" stroke=\"#b00\""), "{svg}");
-        assert!(svg.contains("x1=\"467.0\" y1=\"62.0\" x2=\"467.0\" y2=\"162.0\" stroke=\"#666\""), "{svg}");
+        assert!(svg.contains("y1=\"126.0\" x2=\"856.0\" y2=\"126.0\" stroke=\"#b00\""), "{svg}");
+        assert!(svg.contains("x1=\"467.0\" y1=\"41.0\" x2=\"467.0\" y2=\"176.0\" stroke=\"#666\""), "{svg}");
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Summary {
     pub(super) payable_minor: i64,
     /// Messages that could not be sent at their time.
     pub(super) dropped: u64,
+    /// Messages that the queue did not take.
+    pub(super) refused: u64,
     /// Milliseconds that the queue took for a message.
     pub(super) enqueue_ms: EnqueueMs,
     /// What k6 decided.

@@ -9,7 +9,7 @@ use crate::figures::{self, Batch};
 use crate::kits::Kit;
 use crate::settling::{Told, settled};
 use crate::stack::{Info, Stack, StackOptions, poll_until};
-use crate::{Error, database, kits, progress, sandbox};
+use crate::{Error, database, demo, kits, progress, sandbox};
 use backoff::{Clock as _, Random, SystemClock};
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -99,27 +99,27 @@ pub(super) async fn run(settings: &Settings<'_>) -> Result<Leg, Error> {
     out::note(&format!("Starting a stack{what} …"));
     let state = workspace::private().join(format!("load-{}", std::process::id()));
     let mut arguments = vec!["--provider-rate".to_owned(), QUOTA_PER_S.to_string()];
-    // The folder of a stack is emptied before it starts, so what it reads stands beside it.
-    let file = state.with_extension("settings.json");
     if let Some(without) = settings.without {
-        changed_settings(&file, without)?;
-        arguments.extend(["--settings".to_owned(), file.display().to_string()]);
+        arguments.extend(["--settings".to_owned(), changed_settings(without)?.display().to_string()]);
     }
     let servers = settings.options.servers.from.as_str();
     let options = StackOptions { stage: "local", state, servers, arguments, ..StackOptions::default() };
-    let started = Stack::start(options).await;
-    std::fs::remove_file(&file).ok();
-    let stack = started?;
-    let leg = on(&stack, settings).await;
+    let stack = Stack::start(options).await?;
+    let leg = tokio::select! {
+        leg = on(&stack, settings) => leg,
+        () = demo::interrupted() => Err(Error::Interrupted),
+    };
     stack.end_or_say().await;
     leg
 }
 
-/// A copy of the settings for a stack that lacks something; the functions themselves stay as they are.
-fn changed_settings(file: &PathBuf, without: Without) -> Result<(), Error> {
+/// Writes a copy of the settings for a stack that lacks something; the functions themselves stay as they are. The folder of
+/// a stack is emptied before it starts, so the copy stands beside it.
+fn changed_settings(without: Without) -> Result<PathBuf, Error> {
     let ours = workspace::root().join("infra/settings.json");
-    let failed = |path: &PathBuf| {
-        let path = path.clone();
+    let file = workspace::private().join(format!("load-without-{}.json", without.as_str()));
+    let failed = |path: &Path| {
+        let path = path.to_owned();
         move |source| Error::File { path, source }
     };
     let text = std::fs::read_to_string(&ours).map_err(failed(&ours))?;
@@ -129,7 +129,8 @@ fn changed_settings(file: &PathBuf, without: Without) -> Result<(), Error> {
     if let Some(setting) = settings.pointer_mut(place) {
         *setting = value;
     }
-    std::fs::write(file, settings.to_string()).map_err(failed(file))
+    std::fs::write(&file, settings.to_string()).map_err(failed(&file))?;
+    Ok(file)
 }
 
 /// Where the settings are changed, and into what.

@@ -45,7 +45,7 @@ impl Distribution {
     pub(super) fn of(mut times: Vec<f64>) -> Self {
         times.sort_by(f64::total_cmp);
         let orders = u64::try_from(times.len()).unwrap_or(u64::MAX);
-        let told = |percentile: &f64| float(orders) * (1.0 - percentile / 100.0) >= 1.0;
+        let told = |percentile: &f64| float(orders) * (100.0 - percentile) >= 100.0 - 1e-6;
         let at = |percentile: f64| {
             let basis_points = (percentile * 100.0).round();
             let rank = (0..times.len()).find(|rank| {

@@ -60,7 +60,7 @@ fn all(recorded: &Path) -> Result<BTreeMap<String, Value>, Error> {
     Ok(results)
 }
 
-const HEADING: &str = "<!-- Written by `cargo xtask load SCENARIO --record`: the recorded load tests at a glance. -->
+const HEADING: &str = "<!-- Written by `cargo xtask load surge --record` and its like: the recorded load tests at a glance. -->
 # Recorded load tests
 
 Each row is the last recorded run of a scenario, with the figures that decide; `result.json` beside the pictures has all

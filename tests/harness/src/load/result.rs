@@ -1,7 +1,7 @@
 //! The result of a load test: every figure with where it was measured, the goals, and a table for people.
 
 use super::cache::Cache;
-use super::k6::{EnqueueMs, Stage};
+use super::k6::{EnqueueMs, Stage, Summary};
 use super::knee::{Knee, P99_LIMIT_MS, knee};
 use super::leg::{Leg, Settled};
 use super::machine::LoadAverage;
@@ -295,7 +295,11 @@ fn looks(samples: &[Sample], began_ms: u64) -> Vec<Look> {
 fn goals(options: &LoadTest, leg: &Leg, result: &LoadResult) -> Vec<Goal> {
     let thresholds = leg.summary.thresholds.iter();
     let mut goals: Vec<Goal> = thresholds
-        .map(|threshold| Goal { goal: format!("k6: {}", threshold.rule), found: None, met: threshold.met })
+        .map(|threshold| Goal {
+            goal: format!("k6: {}", threshold.rule),
+            found: counted(&threshold.rule, &leg.summary),
+            met: threshold.met,
+        })
         .collect();
     let Verdict { lost, twice, mismatched, dead_lettered } = result.verdict;
     goals.extend([
@@ -339,6 +343,12 @@ fn goals(options: &LoadTest, leg: &Leg, result: &LoadResult) -> Vec<Goal> {
         goals.push(at_most("calls beyond the provider's quota: 0", Some(float(settled.answered_429)), 0.0));
     }
     goals
+}
+
+/// What k6 counted for a threshold, where that is a count of troubles.
+fn counted(rule: &str, summary: &Summary) -> Option<f64> {
+    let counts = [("dropped_iterations ", summary.dropped), ("http_req_failed ", summary.refused)];
+    counts.into_iter().find(|(metric, _)| rule.starts_with(metric)).map(|(_, count)| float(count))
 }
 
 /// The most memory at the end by the most after a quarter of the run.
