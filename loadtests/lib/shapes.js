@@ -21,7 +21,7 @@ const SPIKE_PER_S = number('SPIKE_PER_S', 800);
 const SPIKE_S = number('SPIKE_S', 5);
 const SPIKE_AROUND_S = number('SPIKE_AROUND_S', 20);
 
-const LADDER_PER_S = (__ENV.LADDER_PER_S || '100,200,300,400,500,600,700,800,900,1000,1200').split(',').map(Number);
+const LADDER_PER_S = (__ENV.LADDER_PER_S || '100,200,300,400,500,600,700,800,1000,1200,1400,1600').split(',').map(Number);
 const LADDER_STEP_S = number('LADDER_STEP_S', 15);
 // Time for a step's backlog to go, so that the next one is measured by itself.
 const LADDER_GAP_S = number('LADDER_GAP_S', 6);

@@ -166,6 +166,12 @@ pub enum Error {
         /// How much of all cores, in percent.
         percent: u32,
     },
+    /// A result that would be committed could not be measured again.
+    #[error("commit {commit} is not all that was measured: commit your changes first, or leave out --record")]
+    Uncommitted {
+        /// The commit, with a plus.
+        commit: String,
+    },
     /// A tool that is not ours ended with an error.
     #[error("{tool} failed:\n  {last_words}")]
     Tool {

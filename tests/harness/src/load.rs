@@ -16,7 +16,7 @@ mod record;
 mod result;
 mod watch;
 
-use crate::Error;
+use crate::{Error, measure};
 use leg::Settings;
 use machine::LoadAverage;
 use xtask::cli::{LoadTest, Shape, Without};
@@ -30,7 +30,7 @@ const BUSY_MAX: f64 = 0.2;
 /// Runs the load test; an `Ok` means that every goal was met.
 ///
 /// # Errors
-/// [`Error::Busy`] when a result that is to be recorded could not be trusted; [`Error::Found`] when a goal was missed and
+/// [`Error::Busy`] and [`Error::Uncommitted`] when a result that is to be recorded could not be trusted or repeated; [`Error::Found`] when a goal was missed and
 /// has been printed; whatever stops the run before that.
 pub async fn run(options: &LoadTest) -> Result<(), Error> {
     let result = result(options).await?;
@@ -51,6 +51,10 @@ pub async fn run(options: &LoadTest) -> Result<(), Error> {
 /// # Errors
 /// As [`run`], without [`Error::Found`].
 pub async fn result(options: &LoadTest) -> Result<LoadResult, Error> {
+    let commit = measure::commit();
+    if options.record && commit.ends_with('+') {
+        return Err(Error::Uncommitted { commit });
+    }
     let program = k6::program()?;
     let busy = machine::busy().await;
     if options.record && busy.is_some_and(|busy| busy > BUSY_MAX) {

@@ -62,6 +62,8 @@ pub(super) struct Leg {
     pub(super) batches: Vec<Batch>,
     /// Once a second, from before the load to after the drain.
     pub(super) samples: Vec<Sample>,
+    /// What was done to the stack meanwhile.
+    pub(super) moments: Vec<Moment>,
     /// When the load ended, in Unix milliseconds.
     pub(super) ended_at_ms: u64,
     /// Seconds from there until the orders queue was empty; none when that was not waited for.
@@ -76,6 +78,17 @@ pub(super) struct Leg {
     pub(super) settled: Option<Settled>,
     /// The figures of all parts at the end.
     pub(super) status: Status,
+    /// What the local Data API adds to every call, in milliseconds.
+    pub(super) data_api_rtt_ms: u64,
+}
+
+/// Something that was done to the stack.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    /// When, in Unix milliseconds.
+    pub(super) at_ms: u64,
+    /// What.
+    pub(super) what: &'static str,
 }
 
 /// What became of the payments.
@@ -116,21 +129,29 @@ pub(super) async fn run(settings: &Settings<'_>) -> Result<Leg, Error> {
 /// Writes a copy of the settings for a stack that lacks something; the functions themselves stay as they are. The folder of
 /// a stack is emptied before it starts, so the copy stands beside it.
 fn changed_settings(without: Without) -> Result<PathBuf, Error> {
-    let ours = workspace::root().join("infra/settings.json");
     let file = workspace::private().join(format!("load-without-{}.json", without.as_str()));
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::File { path, source }
-    };
-    let text = std::fs::read_to_string(&ours).map_err(failed(&ours))?;
-    let mut settings: Value = serde_json::from_str(&text)
-        .map_err(|source| Error::Unreadable { what: ours.display().to_string(), source })?;
+    let mut settings = ours()?;
     let (place, value) = change(without);
     if let Some(setting) = settings.pointer_mut(place) {
         *setting = value;
     }
-    std::fs::write(&file, settings.to_string()).map_err(failed(&file))?;
+    std::fs::write(&file, settings.to_string())
+        .map_err(|source| Error::File { path: file.clone(), source })?;
     Ok(file)
+}
+
+/// The settings of the checkout.
+fn ours() -> Result<Value, Error> {
+    let path = workspace::root().join("infra/settings.json");
+    let text = std::fs::read_to_string(&path).map_err(|source| Error::File { path: path.clone(), source })?;
+    serde_json::from_str(&text)
+        .map_err(|source| Error::Unreadable { what: path.display().to_string(), source })
+}
+
+/// What the stage `local` adds to every Data API call, in milliseconds.
+fn data_api_rtt_ms(settings: &Value) -> u64 {
+    let places = ["/local/data_api_rtt_ms/local", "/local/data_api_rtt_ms/value"];
+    places.iter().find_map(|place| settings.pointer(place)?.as_u64()).unwrap_or_default()
 }
 
 /// Where the settings are changed, and into what.
@@ -181,6 +202,7 @@ async fn on(stack: &Stack, settings: &Settings<'_>) -> Result<Leg, Error> {
     let text = std::fs::read_to_string(&log).map_err(|source| Error::File { path: log, source })?;
     leg.batches = figures::batches(&text);
     leg.status = info.status().await?;
+    leg.data_api_rtt_ms = data_api_rtt_ms(&ours()?);
     Ok(leg)
 }
 
@@ -208,8 +230,8 @@ async fn offered(info: &Info, options: &LoadTest, run: &k6::Run<'_>) -> Result<L
         used.inspect(|used| *generator_cpu_s.borrow_mut() = Some(*used));
     });
     let work = async {
-        let (summary, failed) = tokio::join!(run.end(child), provider_down(info, options));
-        failed?;
+        let (summary, moments) = tokio::join!(run.end(child), provider_down(info, options));
+        let moments = moments?;
         let (summary, ended) = (summary?, SystemClock.monotonic());
         let (ended_at_ms, busy) =
             (SystemClock.now_ms(), ticks.and_then(|before| Some(Ticks::now()?.busy_since(before))));
@@ -222,7 +244,7 @@ async fn offered(info: &Info, options: &LoadTest, run: &k6::Run<'_>) -> Result<L
             Err(error) => return Err(error),
         };
         SystemClock.sleep(AFTER).await;
-        Ok(Leg { summary, ended_at_ms, drained_s, busy, ..Leg::default() })
+        Ok(Leg { summary, moments, ended_at_ms, drained_s, busy, ..Leg::default() })
     };
     let leg = tokio::select! {
         leg = work => leg?,
@@ -231,19 +253,19 @@ async fn offered(info: &Info, options: &LoadTest, run: &k6::Run<'_>) -> Result<L
     Ok(Leg { samples: samples.take(), generator_cpu_s: generator_cpu_s.take(), ..leg })
 }
 
-/// Lets the provider fail in the middle half of a baseline, where that is the shape.
-async fn provider_down(info: &Info, options: &LoadTest) -> Result<(), Error> {
+/// Lets the provider fail in the middle half of a baseline, where that is the shape, and says when.
+async fn provider_down(info: &Info, options: &LoadTest) -> Result<Vec<Moment>, Error> {
     if options.shape != Shape::ProviderDown {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let quarter = Duration::from_secs(provider_down_s(options)) / 4;
+    let seed = options.seed.into();
     SystemClock.sleep(quarter).await;
-    sandbox::set_faults(info, options.seed.into(), &[sandbox::fault("error_503", "*", 1.0)]).await?;
-    out::note("\nThe provider fails.");
+    sandbox::set_faults(info, seed, &[sandbox::fault("error_503", "*", 1.0)]).await?;
+    let down = Moment { at_ms: SystemClock.now_ms(), what: "the provider fails" };
     SystemClock.sleep(2 * quarter).await;
-    sandbox::set_faults(info, options.seed.into(), &[]).await?;
-    out::note("\nThe provider is back.");
-    Ok(())
+    sandbox::set_faults(info, seed, &[]).await?;
+    Ok(vec![down, Moment { at_ms: SystemClock.now_ms(), what: "the provider is back" }])
 }
 
 /// What k6 can do by itself on this machine: the most it could put on a queue that nobody reads, without being late once.
@@ -284,7 +306,7 @@ fn count(n: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::change;
+    use super::{change, data_api_rtt_ms};
     use serde_json::Value;
     use xtask::cli::Without;
 
@@ -297,5 +319,6 @@ mod tests {
             let setting = settings.pointer(place).unwrap_or_else(|| panic!("{place} is not there"));
             assert_ne!(*setting, value);
         }
+        assert!(data_api_rtt_ms(&settings) > 0);
     }
 }

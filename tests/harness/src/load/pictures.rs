@@ -52,7 +52,9 @@ fn timeline(result: &LoadResult) -> Chart {
         ),
     ];
     panels.insert(1, latency(result, &panel));
-    let mut marks = vec![(result.load_s, "end of load".to_owned())];
+    let mut marks: Vec<(f64, String)> =
+        result.moments.iter().map(|(at_s, what)| (*at_s, (*what).to_owned())).collect();
+    marks.push((result.load_s, "end of load".to_owned()));
     marks.extend(result.drained_s.map(|after_s| {
         (result.load_s + after_s, format!("queue empty, {} s later", number((after_s * 10.0).round() / 10.0)))
     }));

@@ -131,7 +131,7 @@ fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
 
 #[cfg(test)]
 mod tests {
-    use super::overview;
+    use super::{all, overview};
     use serde_json::json;
 
     #[test]
@@ -148,5 +148,18 @@ mod tests {
         assert!(text.contains(row), "{text}");
         assert!(text.contains("| 1 missed |"), "{text}");
         assert!(text.ends_with("\nMachine: 2 cores.\n"), "{text}");
+    }
+    #[test]
+    fn every_folder_with_a_result_is_listed() {
+        let recorded = std::env::temp_dir().join(format!("orderflow-results-{}", std::process::id()));
+        for scenario in ["surge", "nothing-yet"] {
+            std::fs::create_dir_all(recorded.join(scenario)).unwrap();
+        }
+        std::fs::write(recorded.join("surge/result.json"), "{}").unwrap();
+        let results = all(&recorded).unwrap();
+        assert_eq!(results.into_keys().collect::<Vec<_>>(), ["surge"]);
+        std::fs::write(recorded.join("surge/result.json"), "{").unwrap();
+        assert!(all(&recorded).unwrap_err().to_string().contains("surge/result.json"));
+        std::fs::remove_dir_all(recorded).unwrap();
     }
 }

@@ -82,6 +82,7 @@ fn one_slow_window_is_enough() {
 #[test]
 fn a_ladder_needs_a_knee_above_the_surge() {
     check("ladder", |_| (), &[]);
+    check("ladder", |leg| leg.drained_s = Some(30.0), &[]);
     check("ladder", |leg| leg.summary.steps[0].messages = 4_000, &["knee"]);
     check("ladder", |leg| leg.batches[0].accepted_ms = vec![300.0; 100], &["knee"]);
 }
