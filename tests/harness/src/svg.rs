@@ -17,7 +17,7 @@ const COLORS: [&str; 6] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"
 /// The room around the panels, in pixels.
 const LEFT: f64 = 78.0;
 const RIGHT: f64 = 24.0;
-const TOP: f64 = 62.0;
+const TOP: f64 = 68.0;
 const BETWEEN: f64 = 30.0;
 const MARK: f64 = 14.0;
 const BELOW: f64 = 48.0;
@@ -85,10 +85,10 @@ impl Chart {
             self.panel(&mut out, panel, top);
             top += panel.height + BETWEEN;
         }
-        let mut y = TOP - MARK;
+        let mut y = TOP - MARK - 1.0;
         for (at, name) in &self.marks {
             let x = self.x_of(*at);
-            line(&mut out, (x, y - MARK / 2.0), (x, below), "stroke=\"#666\" stroke-dasharray=\"5 4\"");
+            line(&mut out, (x, y - 9.0), (x, below), "stroke=\"#666\" stroke-dasharray=\"5 4\"");
             let (x, anchor) = if x > WIDTH / 2.0 { (x - 4.0, "end") } else { (x + 4.0, "start") };
             text(&mut out, (x, y), anchor, "fill=\"#444\" font-size=\"11\"", name);
             y += MARK;
@@ -212,7 +212,7 @@ mod tests {
     fn a_line_goes_where_its_values_are() {
         let svg = chart().svg();
         // From the lower left corner over the middle to the upper right one.
-        assert!(svg.contains("points=\"78.0,176.0 467.0,126.0 856.0,76.0\""), "{svg}");
+        assert!(svg.contains("points=\"78.0,182.0 467.0,132.0 856.0,82.0\""), "{svg}");
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn limits_and_marks_are_drawn_at_their_values() {
         let svg = chart().svg();
-        assert!(svg.contains("y1=\"126.0\" x2=\"856.0\" y2=\"126.0\" stroke=\"#b00\""), "{svg}");
-        assert!(svg.contains("x1=\"467.0\" y1=\"41.0\" x2=\"467.0\" y2=\"176.0\" stroke=\"#666\""), "{svg}");
+        assert!(svg.contains("y1=\"132.0\" x2=\"856.0\" y2=\"132.0\" stroke=\"#b00\""), "{svg}");
+        assert!(svg.contains("x1=\"467.0\" y1=\"44.0\" x2=\"467.0\" y2=\"182.0\" stroke=\"#666\""), "{svg}");
     }
 }

@@ -48,7 +48,9 @@ fn timeline(result: &LoadResult) -> Chart {
         panel("instances", vec![line("process-orders", &|look| float(look.instances))]),
         panel(
             "payments waiting",
-            vec![line("payment requests, which the provider's quota holds back", &|look| float(look.to_pay))],
+            vec![line("payment requests in their queue; parked ones wait in their rows", &|look| {
+                float(look.to_pay)
+            })],
         ),
     ];
     panels.insert(1, latency(result, &panel));
