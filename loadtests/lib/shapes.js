@@ -22,6 +22,8 @@ const SPIKE_S = number('SPIKE_S', 5);
 const SPIKE_AROUND_S = number('SPIKE_AROUND_S', 20);
 
 const LADDER_PER_S = (__ENV.LADDER_PER_S || '100,200,300,400,500,600,700,800,1000,1200,1400,1600').split(',').map(Number);
+// Instances start in the warm-up, which is not measured: a ladder asks for steady rates, the surge has cold starts in it.
+const LADDER_WARM_UP_S = number('LADDER_WARM_UP_S', 10);
 const LADDER_STEP_S = number('LADDER_STEP_S', 15);
 // Time for a step's backlog to go, so that the next one is measured by itself.
 const LADDER_GAP_S = number('LADDER_GAP_S', 6);
@@ -48,10 +50,14 @@ const SHAPES = {
     const around = flat(BASELINE_PER_S, SPIKE_AROUND_S);
     return [step([around, flat(SPIKE_PER_S, SPIKE_S), around])];
   },
-  ladder: () => LADDER_PER_S.map((perS, at) => {
-    const startS = at * (LADDER_STEP_S + LADDER_GAP_S);
-    return step([flat(perS, LADDER_STEP_S)], startS, `step_${perS}`, String.fromCharCode(97 + at));
-  }),
+  ladder: () => {
+    const warmUp = step([flat(LADDER_PER_S[0], LADDER_WARM_UP_S)], 0, 'warm_up', 'z');
+    const steps = LADDER_PER_S.map((perS, at) => {
+      const startS = LADDER_WARM_UP_S + LADDER_GAP_S + at * (LADDER_STEP_S + LADDER_GAP_S);
+      return step([flat(perS, LADDER_STEP_S)], startS, `step_${perS}`, String.fromCharCode(97 + at));
+    });
+    return [warmUp, ...steps];
+  },
   soak: () => [step([flat(SOAK_PER_S, SOAK_S)])],
   'cache-ab': () => [step([flat(CACHE_PER_S, CACHE_S)])],
   'provider-down': () => [step([flat(BASELINE_PER_S, BASELINE_S)])],

@@ -14,6 +14,9 @@ use xtask::{python, workspace};
 /// The exit code of a run in which a threshold was crossed; its summary is complete.
 const THRESHOLD_CROSSED: i32 = 99;
 
+/// The step before the first rung of a ladder.
+pub(super) const WARM_UP: &str = "warm_up";
+
 /// What k6 says of a run; see `loadtests/lib/run.js`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,6 +41,8 @@ pub(super) struct Summary {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Step {
+    /// Its name; [`WARM_UP`] is not measured.
+    pub(super) name: String,
     /// Its rates, one after the other.
     pub(super) stages: Vec<Stage>,
     /// When it began, in Unix milliseconds.

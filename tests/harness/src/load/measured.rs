@@ -3,7 +3,7 @@
 //! A time is that of one order, from the queue taking its message to the answer of the call that committed it. The
 //! function's log has every one of them, so percentiles are exact and no sample is missing.
 
-use super::k6::{Step, Summary};
+use super::k6::{Step, Summary, WARM_UP};
 use crate::figures::{Batch, Percentiles};
 use crate::report::{float, hundredths};
 use serde::Serialize;
@@ -134,7 +134,7 @@ pub(super) fn rungs(steps: &[Step], batches: &[Batch]) -> Vec<Rung> {
             accepted_ms: Percentiles::of(times),
         }
     };
-    steps.iter().map(rung).collect()
+    steps.iter().filter(|step| step.name != WARM_UP).map(rung).collect()
 }
 
 /// Unix milliseconds as a float: two halves, because only 32 bits convert without loss of meaning.
@@ -191,10 +191,12 @@ mod tests {
     #[test]
     fn an_order_belongs_to_the_step_in_which_it_was_sent() {
         let stages = vec![Stage { from_per_s: 2.0, to_per_s: 2.0, seconds: 1.0 }];
-        let step = |started_at_ms| Step { started_at_ms, messages: 2, stages: stages.clone(), dropped: 0 };
+        let step =
+            |started_at_ms| Step { started_at_ms, messages: 2, stages: stages.clone(), ..Step::default() };
+        let warm_up = Step { name: "warm_up".into(), ..step(0) };
         // Sent at 900 and 2,100, both accepted in the time of the second step.
         let batches = [batch(2_500, vec![1_600.0, 400.0], false)];
-        let rungs = rungs(&[step(500), step(2_000)], &batches);
+        let rungs = rungs(&[warm_up, step(500), step(2_000)], &batches);
         assert_eq!(
             rungs.iter().map(|rung| rung.accepted_ms.p99).collect::<Vec<_>>(),
             [Some(1_600.0), Some(400.0)]

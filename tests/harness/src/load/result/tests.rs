@@ -20,7 +20,7 @@ fn options(line: &str) -> LoadTest {
 fn good() -> Leg {
     let stages = vec![Stage { from_per_s: 500.0, to_per_s: 500.0, seconds: 10.0 }];
     let summary = Summary {
-        steps: vec![Step { stages, started_at_ms: 100_000, messages: 5_000, dropped: 0 }],
+        steps: vec![Step { stages, started_at_ms: 100_000, messages: 5_000, ..Step::default() }],
         sent: [("plain".to_owned(), 100)].into(),
         payable_minor: 900,
         thresholds: vec![Threshold { rule: "dropped_iterations count==0".into(), met: true }],
