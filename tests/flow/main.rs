@@ -17,6 +17,7 @@ mod caching;
 mod caching_proxy;
 mod database_faults;
 mod killing;
+mod load;
 mod metrics;
 mod outage;
 mod paying;

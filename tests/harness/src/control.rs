@@ -44,6 +44,8 @@ pub struct Function {
     pub crashes: u64,
     /// Invocations refused for want of concurrency.
     pub throttles: u64,
+    /// The most memory that any process has had, in KiB.
+    pub memory_kb_max: u64,
     /// Durations.
     pub duration_ms: Durations,
 }
@@ -76,6 +78,8 @@ pub struct EventSource {
     pub partial_failures: u64,
     /// Batches in flight.
     pub concurrency: u64,
+    /// The age of the oldest message that was received and not yet deleted; none when there is none.
+    pub oldest_age_ms: Option<u64>,
 }
 
 /// What the clock has done.

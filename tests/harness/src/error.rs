@@ -164,6 +164,20 @@ pub enum Error {
         /// Orders per second.
         rate: u32,
     },
+    /// A result that would be committed was measured while others were at work.
+    #[error(
+        "{percent} % of this machine are busy with something else: end that first, or leave out --record"
+    )]
+    Busy {
+        /// How much of all cores, in percent.
+        percent: u32,
+    },
+    /// A result that would be committed could not be measured again.
+    #[error("commit {commit} is not all that was measured: commit your changes first, or leave out --record")]
+    Uncommitted {
+        /// The commit, with a plus.
+        commit: String,
+    },
     /// A tool that is not ours ended with an error.
     #[error("{tool} failed:\n  {last_words}")]
     Tool {

@@ -14,6 +14,7 @@ const RUN_MESSAGE: &str = "run ended";
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 struct BatchLine {
+    timestamp: String,
     message: String,
     #[serde(rename = "orders.accepted.duration")]
     accepted_s: Vec<f64>,
@@ -24,6 +25,29 @@ struct BatchLine {
     size: u64,
     #[serde(rename = "redis.calls")]
     redis_calls: u64,
+    #[serde(rename = "catalog.data_api_calls")]
+    catalog_reads: u64,
+    #[serde(rename = "batch.commits")]
+    commits: u64,
+    cold_start: bool,
+}
+
+/// One batch of orders, as its function tells it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// When it was answered, in Unix milliseconds.
+    pub at_ms: u64,
+    /// Milliseconds from the queue taking a message to the answer of the call that committed its order, for each order
+    /// that it accepted.
+    pub accepted_ms: Vec<f64>,
+    /// Whether it was its instance's first.
+    pub cold: bool,
+    /// Messages in it.
+    pub size: u64,
+    /// Data API calls that read the catalog.
+    pub catalog_reads: u64,
+    /// Committing Data API calls.
+    pub commits: u64,
 }
 
 /// What the log says of all batches.
@@ -75,6 +99,30 @@ pub fn read(log: &Path) -> Result<Figures, Error> {
     }
 }
 
+/// The batches of orders, in the order of the log.
+pub fn batches(log: &str) -> Vec<Batch> {
+    let batch = |line: BatchLine| Batch {
+        at_ms: unix_ms(&line.timestamp),
+        accepted_ms: millis(&line.accepted_s).collect(),
+        cold: line.cold_start,
+        size: line.size,
+        catalog_reads: line.catalog_reads,
+        commits: line.commits,
+    };
+    lines(log, BATCH_MESSAGE).map(batch).collect()
+}
+
+/// Seconds as milliseconds, rounded to microseconds: 0.29 s are 290 ms, and not 290.00000000000006.
+fn millis(seconds: &[f64]) -> impl Iterator<Item = f64> + '_ {
+    seconds.iter().map(|seconds| (seconds * 1_000_000.0).round() / 1_000.0)
+}
+
+/// The time of a line; the epoch for a line without one.
+fn unix_ms(timestamp: &str) -> u64 {
+    let parsed = timestamp.parse().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    u64::try_from(parsed.as_millisecond()).unwrap_or(0)
+}
+
 /// How many messages each batch had, in the order of the log.
 pub fn batch_sizes(log: &str) -> Vec<u64> {
     lines(log, BATCH_MESSAGE).map(|line| line.size).collect()
@@ -95,9 +143,7 @@ fn lines<'a>(log: &'a str, message: &'a str) -> impl Iterator<Item = BatchLine> 
 pub fn of(log: &str) -> Figures {
     let batches: Vec<BatchLine> = lines(log, BATCH_MESSAGE).collect();
     let times = |of: fn(&BatchLine) -> &Vec<f64>| {
-        let seconds = batches.iter().flat_map(|line| of(line).iter().copied());
-        // Rounded to microseconds: 0.29 s are 290 ms, and not 290.00000000000006.
-        Percentiles::of(seconds.map(|seconds| (seconds * 1_000_000.0).round() / 1_000.0).collect())
+        Percentiles::of(batches.iter().flat_map(|line| millis(of(line))).collect())
     };
     let fruitless = batches.iter().filter(|line| line.confirmed_s.is_empty());
     Figures {
@@ -111,7 +157,7 @@ pub fn of(log: &str) -> Figures {
 
 #[cfg(test)]
 mod tests {
-    use super::{Figures, Percentiles, batch_sizes, of, read, runs};
+    use super::{Batch, Figures, Percentiles, batch_sizes, batches, of, read, runs};
     use std::path::Path;
 
     #[track_caller]
@@ -147,6 +193,14 @@ mod tests {
         let figures = of(log);
         assert_eq!((figures.batches, figures.redis_calls), (2, 2));
         assert_eq!(figures.accepted_ms.p50, Some(20.0));
+    }
+
+    #[test]
+    fn a_batch_has_its_time_its_orders_and_its_reads() {
+        let log = r#"{"timestamp":"1970-01-01T00:00:01.5Z","message":"batch answered","batch.size":3,"batch.commits":1,"orders.accepted.duration":[0.01,0.02],"catalog.data_api_calls":2,"cold_start":true}"#;
+        let accepted_ms = vec![10.0, 20.0];
+        let expected = Batch { at_ms: 1_500, accepted_ms, cold: true, size: 3, catalog_reads: 2, commits: 1 };
+        assert_eq!(batches(log), [expected]);
     }
 
     #[test]

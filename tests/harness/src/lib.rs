@@ -3,8 +3,9 @@
 //! In the order of a run: [`stack`] starts `local-cloud`, [`kits`] is the catalog, [`orders`] what a day of a shop
 //! looks like, [`sender`] sends it at its pace and writes down what it sent, [`evidence`] reads what became of it,
 //! [`verdict`] compares, [`report`] prints. [`demo`] is all of that; [`outage`] takes the payment provider away in the
-//! middle and measures, [`redis_outage`] takes Redis, [`campaign`] breaks everything at random, [`deploy_check`] runs what
-//! CDK deployed to an emulator, [`peers`] compares with what others would write; the other commands look into a running stack.
+//! middle and measures, [`redis_outage`] takes Redis, [`campaign`] breaks everything at random, [`load`] lets k6 offer
+//! orders and draws what came of it with [`svg`], [`peers`] compares with what others would write, [`counts`] counts what a
+//! batch costs, [`deploy_check`] runs what CDK deployed to an emulator; the other commands look into a running stack.
 //!
 //! Promises: the verdict rests on sources that know nothing of each other (the sender's file, the SQL rows, the
 //! provider's ledger, the stock, the published events) and on no code of the functions; the same seed sends the same
@@ -25,6 +26,7 @@ pub mod campaign;
 pub mod counts;
 pub mod demo;
 pub mod deploy_check;
+pub mod load;
 pub mod measure;
 pub mod outage;
 pub mod peers;
@@ -41,6 +43,7 @@ pub mod figures;
 pub mod http;
 pub mod queues;
 pub mod sandbox;
+pub mod svg;
 
 mod error;
 

@@ -46,17 +46,21 @@ fn measured(report: &Report) -> Value {
     })
 }
 
-/// The commit, with a plus where something is not committed.
+/// The commit, with a plus where something is not committed; recorded results of load tests do not count.
 pub(crate) fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).current_dir(workspace::root()).output().ok();
         output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
     };
-    let changed = if git(&["status", "--porcelain"]).is_empty() { "" } else { "+" };
+    let changed = if git(&["status", "--porcelain", "--", ".", ":(exclude)loadtests/results"]).is_empty() {
+        ""
+    } else {
+        "+"
+    };
     format!("{}{changed}", git(&["rev-parse", "--short=12", "HEAD"]))
 }
 
-/// The machine, in a few words.
+/// Cores, processor, system.
 pub(crate) fn machine() -> String {
     let cores = available_parallelism().map_or(0, usize::from);
     let model = cpu_model(Path::new("/proc/cpuinfo"));

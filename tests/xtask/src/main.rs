@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         | Command::RedisOutage(_)
         | Command::Campaign(_)
         | Command::DeployCheck(_)
+        | Command::Load(_)
         | Command::Cost(_)
         | Command::Peers(_)
         | Command::Demo(_) => heavy::build_and_hand_over(),

@@ -29,6 +29,13 @@ fn every_command_parses_as_documented() {
     check("xtask peers --rounds 5 --batches 30 --json", true);
     check("xtask peers --only python --only naive-rust --data-api-rtt-ms 5 --cpu-batches 0", true);
     check("xtask peers --only ruby", false);
+    check("xtask load surge", true);
+    check("xtask load surge --without cache --settle --json", true);
+    check("xtask load ladder --record --seed 3", true);
+    check("xtask load cache-ab -e CACHE_S=10 -e CACHE_PER_S=50", true);
+    check("xtask load surge -e SURGE_TOP_S", false);
+    check("xtask load surge --record -e SURGE_TOP_S=5", false);
+    check("xtask load storm", false);
     check("xtask demo --orders 0", false);
     check("xtask up --detach", true);
     check("xtask up --watch", true);
