@@ -16,7 +16,10 @@ fn names_are_dotted_lower_case_without_units_and_unique_in_every_spelling() {
         let name = metric.name;
         assert!(name.contains('.') && name.chars().all(|c| matches!(c, 'a'..='z' | '_' | '.')), "{name}");
         let units = ["seconds", "bytes", "total", "ms", "_s"];
-        assert!(!units.iter().any(|unit| name.ends_with(unit)), "{name}: units are added for those who want them");
+        assert!(
+            !units.iter().any(|unit| name.ends_with(unit)),
+            "{name}: units are added for those who want them"
+        );
         assert!(prometheus.insert(metric.prometheus_name()), "{name}");
         assert!(metric.values().all(|value| emf.insert(metric.emf_name(value))), "{name}");
         assert!(!metric.meaning.is_empty() && !metric.meaning.ends_with('.'), "{name}");
@@ -27,10 +30,17 @@ fn names_are_dotted_lower_case_without_units_and_unique_in_every_spelling() {
 fn every_name_of_a_line_leads_back_to_its_metric() {
     for metric in METRICS {
         for value in metric.values() {
-            assert_eq!(Metric::of_emf(METRICS, &metric.emf_name(value)), Some((metric, value)), "{}", metric.name);
+            assert_eq!(
+                Metric::of_emf(METRICS, &metric.emf_name(value)),
+                Some((metric, value)),
+                "{}",
+                metric.name
+            );
         }
     }
-    for unknown in ["orders", "orders.accepted.", "orders.rejected", "orders.rejected.hunger", "payments.parked"] {
+    for unknown in
+        ["orders", "orders.accepted.", "orders.rejected", "orders.rejected.hunger", "payments.parked"]
+    {
         assert_eq!(Metric::of_emf(METRICS, unknown), None, "{unknown}");
     }
 }
@@ -113,7 +123,12 @@ fn row(metric: &Metric) -> String {
         Source::Platform { cloudwatch: None, .. } => "local-cloud".to_owned(),
     };
     let split = metric.attribute.map(|attribute| format!("`{}`", attribute.key)).unwrap_or_default();
-    format!("| `{}` | `{}` | {split} | {from} | {} |\n", metric.name, metric.prometheus_name(), metric.meaning)
+    format!(
+        "| `{}` | `{}` | {split} | {from} | {} |\n",
+        metric.name,
+        metric.prometheus_name(),
+        metric.meaning
+    )
 }
 
 /// Holds a file of the repository against what it should be, or writes it when asked to.

@@ -4,7 +4,7 @@
 //! looks like, [`sender`] sends it at its pace and writes down what it sent, [`evidence`] reads what became of it,
 //! [`verdict`] compares, [`report`] prints. [`demo`] is all of that; [`outage`] takes the payment provider away in the
 //! middle and measures, [`redis_outage`] takes Redis, [`campaign`] breaks everything at random, [`deploy_check`] runs what
-//! CDK deployed to an emulator; the other commands look into a running stack.
+//! CDK deployed to an emulator, [`monitor`] runs Prometheus beside a running stack; the other commands look into a running stack.
 //!
 //! Promises: the verdict rests on sources that know nothing of each other (the sender's file, the SQL rows, the
 //! provider's ledger, the stock, the published events) and on no code of the functions; the same seed sends the same
@@ -25,6 +25,7 @@ pub mod campaign;
 pub mod demo;
 pub mod deploy_check;
 pub mod measure;
+pub mod monitor;
 pub mod outage;
 pub mod plant;
 pub mod progress;
@@ -33,6 +34,7 @@ pub mod report;
 
 pub mod commands;
 
+pub mod children;
 pub mod control;
 pub mod database;
 pub mod figures;

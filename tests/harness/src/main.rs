@@ -2,7 +2,7 @@
 
 use clap::Parser as _;
 use harness::commands::{dlq, order, send, status, up};
-use harness::{Error, campaign, demo, deploy_check, measure, outage, redis_outage};
+use harness::{Error, campaign, demo, deploy_check, measure, monitor, outage, redis_outage};
 use std::process::ExitCode;
 use xtask::cli::{Cli, Command};
 use xtask::out;
@@ -15,6 +15,7 @@ async fn main() -> ExitCode {
         Command::RedisOutage(options) => redis_outage::run(&options).await,
         Command::Campaign(options) => campaign::run(&options).await,
         Command::DeployCheck(options) => deploy_check::run(&options).await,
+        Command::Monitor(options) => monitor::run(&options).await,
         Command::Cost(options) if options.measure => measure::run().await,
         Command::Up(options) => up::up(&options).await,
         Command::Down => up::down().await,

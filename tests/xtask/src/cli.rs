@@ -55,9 +55,11 @@ pub enum Command {
     /// needs. Settings: AWS's limits and advice hold to the letter for the stages dev and prod; local and test are
     /// faster than AWS allows on purpose, and keep what would break on this machine too.
     Doctor(Doctor),
-    /// Checks infra/cdk without an AWS account: types, assertions, our rules, cdk-nag, cfn-lint, checkov
+    /// Checks infra/cdk without an AWS account (types, assertions, our rules, cdk-nag, cfn-lint, checkov), and infra/monitoring
+    /// without a stack (generated files, names, promtool, amtool)
     ///
-    /// Needs Node.js 20.12 or newer with npm, and Python 3; everything else is installed inside the checkout.
+    /// Needs Node.js 20.12 or newer with npm, Python 3, and promtool and amtool (`apt install prometheus
+    /// prometheus-alertmanager`); everything else is installed inside the checkout.
     InfraCheck,
     /// Deploys infra/cdk to ministack, an AWS emulator that is not ours, runs orders through what was deployed, judges them,
     /// updates and deletes the stacks; exits 1 on anything missing there or wrong
@@ -66,6 +68,12 @@ pub enum Command {
     /// real `cdk` deploys the synthesized templates, without Docker; the Data API, PostgreSQL, Redis and the payment
     /// provider are those of the local stack. What the emulator cannot follow is listed at the end.
     DeployCheck(DeployCheck),
+    /// Starts Prometheus and Alertmanager beside the stack that `up` started, until Ctrl-C; with --check, loads the stack
+    /// and exits 1 when a query of a dashboard or a rule says nothing
+    ///
+    /// Needs both programs: `apt install prometheus prometheus-alertmanager`. They listen on loopback, with the
+    /// configuration of infra/monitoring; their data goes with the stack.
+    Monitor(Monitor),
     /// Shows what a month of orders costs on AWS, beside the design that most people would write first
     ///
     /// From infra/prices.json, the sizes in infra/settings.json, and the calls that a demo made and counted
@@ -430,6 +438,20 @@ pub struct DeployCheck {
     /// Which servers to use
     #[command(flatten)]
     pub servers: Servers,
+}
+
+/// Options of `monitor`.
+#[derive(Debug, Args)]
+pub struct Monitor {
+    /// End after so many seconds; with --check, load the stack for so long (60)
+    #[arg(long = "for", value_name = "S", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub seconds: Option<u32>,
+    /// Load the stack, then ask Prometheus every query of every dashboard, and how its rules are
+    #[arg(long)]
+    pub check: bool,
+    /// Print the result of the check as one JSON object on standard output
+    #[arg(long, requires = "check")]
+    pub json: bool,
 }
 
 /// A defect that the verdict must find.

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         | Command::RedisOutage(_)
         | Command::Campaign(_)
         | Command::DeployCheck(_)
+        | Command::Monitor(_)
         | Command::Cost(_)
         | Command::Demo(_) => heavy::build_and_hand_over(),
     };

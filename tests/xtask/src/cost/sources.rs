@@ -146,14 +146,16 @@ pub struct Sizes {
     pub alarms: f64,
     /// As above.
     pub secrets: f64,
+    /// Metrics that functions say all the time: those of the catalogue without an attribute, once for each function.
+    pub metrics: f64,
 }
 
 impl Sizes {
-    /// Reads `infra/settings.json` as `stage` sees it, and the snapshot of that stage's template.
+    /// Reads `infra/settings.json` as `stage` sees it, the snapshot of that stage's template, and the catalogue of metrics.
     ///
     /// # Errors
     /// [`Error::NoNumber`] for a setting that is missing.
-    pub fn read(file: &Value, snapshot: &str, stage: &str) -> Result<Self, Error> {
+    pub fn read(file: &Value, snapshot: &str, metrics: &Value, stage: &str) -> Result<Self, Error> {
         let of = |path: &str| setting(file, path, stage);
         let names = file.get("functions").and_then(Value::as_object).into_iter().flatten();
         let memory_gb =
@@ -180,6 +182,7 @@ impl Sizes {
             log_days: of("logs.retention_days")?,
             alarms: resources("AWS::CloudWatch::Alarm"),
             secrets: resources("AWS::SecretsManager::Secret"),
+            metrics: said_always(metrics),
         })
     }
 
@@ -202,4 +205,12 @@ fn node<'a>(file: &'a Value, path: &str) -> Option<&'a Value> {
 fn number(entry: &Value, field: &str, name: &str) -> Result<f64, Error> {
     let path = || Error::NoNumber { path: format!("{name}.{field}") };
     entry.get(field).and_then(Value::as_f64).ok_or_else(path)
+}
+
+/// A metric costs what it costs in the hours in which it has a value: these always have one.
+fn said_always(metrics: &Value) -> f64 {
+    let all = metrics.get("metrics").and_then(Value::as_array).into_iter().flatten();
+    let plain = all.filter(|metric| metric.get("attribute").is_none_or(Value::is_null));
+    let said = plain.filter_map(|metric| metric.get("functions")?.as_array()).map(Vec::len).sum::<usize>();
+    f64::from(u32::try_from(said).unwrap_or(u32::MAX))
 }
