@@ -99,7 +99,8 @@ function recordingCases(): object[] {
   const orders = { messaging_destination_name: 'orders' };
   const process = { faas_name: 'process-orders' };
   // A minute: 60 orders in 6 batches of 0.1 s, one Data API call each.
-  const perOrder = price('sqs_requests') * (1 + 0.2) + price('lambda_requests') * 0.1 + price('lambda_gb_s') * 0.01 * memoryGb('process-orders') + price('data_api_calls') * 0.1;
+  const one = (name: string) => price(name).usd / price(name).per;
+  const perOrder = one('sqs_requests') * (1 + 0.2) + one('lambda_requests') * 0.1 + one('lambda_gb_s') * 0.01 * memoryGb('process-orders') + one('data_api_calls') * 0.1;
   const timed = ['settle-payments', 'reconcile-orders', 'refresh-catalog', 'serve-catalog'];
   return [
     {

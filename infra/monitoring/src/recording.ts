@@ -64,11 +64,17 @@ function costRules(): Recording[] {
   };
   const costs = Object.entries(items).map(([item, count]) => ({
     record: COST,
-    expr: `${count} * ${price(item)}`,
+    expr: `${count} * ${priced(item)}`,
     labels: { item },
   }));
   const accepted = rate('orders.accepted');
   return [...costs, { record: COST_PER_ORDER, expr: `sum(${COST}) / (${accepted} > 0)` }];
+}
+
+/** As the file has it: a million requests at so much, not one at a rounded fraction. */
+function priced(item: string): string {
+  const { usd, per } = price(item);
+  return per === 1 ? `${usd}` : `${usd} / ${per}`;
 }
 
 function sloRules(windows: readonly string[]): Recording[] {

@@ -42,11 +42,11 @@ interface Prices {
 
 const PRICES = JSON.parse(readFileSync(fileURLToPath(new URL('../../prices.json', import.meta.url)), 'utf8')) as Prices;
 
-/** What one unit costs, in USD. */
-export function price(name: string): number {
+/** What so many units cost, in USD. */
+export function price(name: string): { readonly usd: number; readonly per: number } {
   const found = PRICES.prices[name];
   if (found === undefined) throw new Error(`infra/prices.json has no ${name}`);
-  return found.price / found.per;
+  return { usd: found.price, per: found.per };
 }
 
 /** Of which day and region the prices are. */

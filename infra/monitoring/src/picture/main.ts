@@ -1,4 +1,5 @@
-// Draws a dashboard from a running Prometheus as an SVG: `npm run picture -- ADDRESS [DASHBOARD] [MINUTES]`.
+// Draws a dashboard from a running Prometheus as an SVG: `npm run picture -- ADDRESS [DASHBOARD] [MINUTES] [STORY]`, where the
+// story says what happened in these minutes.
 //
 // It is no Grafana: it reads the committed dashboard, sends its queries, and draws the first panels of each row, so that a
 // reader of the repository sees what a dashboard tells.
@@ -15,7 +16,7 @@ const WIDTH = 1440;
 const COLUMN = WIDTH / 24;
 const UNIT = 30;
 const GAP = 8;
-const HEAD = 62;
+const HEAD = 80;
 const STEP_S = 5;
 /** Rows of panels that are drawn of each row of the dashboard. */
 const LEVELS_MAX = 2;
@@ -28,12 +29,12 @@ const STYLE = `
   .figure { font-size: 30px; font-weight: 600; text-anchor: middle; } .grid { stroke: #262a31; } .line { fill: none; stroke-width: 1.6; stroke-linejoin: round; }
 `;
 
-async function main([address, name = 'orders', minutes = '12']: readonly string[]): Promise<void> {
+async function main([address, name = 'orders', minutes = '12', story = 'as it ran']: readonly string[]): Promise<void> {
   if (address === undefined) throw new Error('say where Prometheus is: npm run picture -- http://127.0.0.1:9090 orders 12');
   const dashboard = JSON.parse(readFileSync(path(`grafana/dashboards/prometheus/${name}.json`), 'utf8'));
   const to = Math.floor(Date.now() / 1000 / STEP_S) * STEP_S;
   const span = { from: to - Number(minutes) * 60, to, step: STEP_S };
-  const svg = await picture(dashboard, address, span, Number(minutes));
+  const svg = await picture(dashboard, address, span, story);
   const file = path(`pictures/${name}.svg`);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, svg);
@@ -42,7 +43,7 @@ async function main([address, name = 'orders', minutes = '12']: readonly string[
 
 const path = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 
-async function picture(dashboard: any, address: string, span: Span, minutes: number): Promise<string> {
+async function picture(dashboard: any, address: string, span: Span, story: string): Promise<string> {
   const parts: string[] = [];
   let y = HEAD;
   for (const row of rowsOf(dashboard)) {
@@ -57,8 +58,11 @@ async function picture(dashboard: any, address: string, span: Span, minutes: num
     }
     y += Math.max(...row.panels.filter(({ gridPos }: any) => levels.includes(gridPos.y)).map(({ gridPos }: any) => gridPos.y + gridPos.h - first.gridPos.y)) * UNIT;
   }
-  const [title, note] = [dashboard.title, `${minutes} minutes of the stack on one machine (${machine()}), ${new Date().toISOString().slice(0, 10)}; minutes below each chart, maxima in each legend. Drawn by infra/monitoring from the dashboard's queries, not by Grafana. No figure is one of AWS.`];
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + GAP}" width="${WIDTH}" height="${y + GAP}"><style>${STYLE}</style><rect width="100%" height="100%" class="back"/>${text(12, 30, title, 'class="head"')}${text(12, 50, note, 'class="note"')}${parts.join('\n')}</svg>\n`;
+  const notes = [
+    `${(span.to - span.from) / 60} minutes of the local stack, ${story}. Minutes stand below each chart, maxima in each legend.`,
+    `${machine()}, ${new Date().toISOString().slice(0, 10)}. No figure is one of AWS. Drawn by infra/monitoring from the dashboard's queries, not by Grafana; the first panels of each row.`,
+  ].map((note, at) => text(12, 50 + at * 18, note, 'class="note"'));
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + GAP}" width="${WIDTH}" height="${y + GAP}"><style>${STYLE}</style><rect width="100%" height="100%" class="back"/>${text(12, 30, dashboard.title, 'class="head"')}${notes.join('')}${parts.join('\n')}</svg>\n`;
 }
 
 function machine(): string {

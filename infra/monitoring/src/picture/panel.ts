@@ -36,7 +36,7 @@ function figure(panel: any, [line]: readonly Points[], box: Box): string {
   const limit = limitOf(panel);
   const bad = limit !== undefined && value !== undefined && value < limit.value === limit.below;
   const words = value === undefined ? 'no data' : shown(value, panel.fieldConfig.defaults.unit);
-  return text(box.x + box.width / 2, box.y + box.height / 2 + 22, words, `class="figure" fill="${bad ? RED : COLORS[0]}"`);
+  return text(box.x + box.width / 2, box.y + box.height / 2 + 22, words, `class="figure" style="fill: ${bad ? RED : COLORS[0]}"`);
 }
 
 function chart(panel: any, all: readonly Points[], box: Box, span: Span): string {
@@ -123,7 +123,7 @@ function legend(drawn: readonly Points[], all: number, box: Box, unit: string): 
   const entries = shownLines.map(({ line, at, most }) => {
     const words = `${line.legend} ${shown(most, unit)}`;
     const entry = `<rect x="${x}" y="${y - 8}" width="10" height="4" rx="1" fill="${COLORS[at % COLORS.length]}"/>${text(x + 15, y, words, 'class="legend"')}`;
-    x += 15 + words.length * 6.1 + 16;
+    x += 15 + words.length * 6 + 14;
     return { entry, end: x };
   });
   const fitting = entries.filter(({ end }) => end < box.x + box.width + 10);
