@@ -39,13 +39,39 @@ export const allAlerts = (): Alert[] => alerts().flatMap(({ rules }) => rules);
 
 function queueAlerts(): Alert[] {
   const dead = DEAD_LETTERS.map((name) =>
-    above({ name: `${name}-not-empty`, severity: 'page', runbook: 'redrive', says: `there are dead letters in ${name}` }, queue('messaging.queue.visible', name), 0, 0),
+    above(
+      { name: `${name}-not-empty`, severity: 'page', runbook: 'redrive', says: `there are dead letters in ${name}` },
+      queue('messaging.queue.visible', name),
+      0,
+      0,
+    ),
   );
-  const late = ([['orders', 'queue_age_s'], ['products', 'queue_age_s'], ['payments', 'payment_age_s']] as const).map(([name, setting]) =>
-    above({ name: `${name}-late`, severity: 'page', runbook: 'queue-is-late', says: `the oldest message of ${name} has waited too long` }, queue('messaging.queue.oldest_age', name), limit(setting), limit('late_minutes')),
+  const late = (
+    [
+      ['orders', 'queue_age_s'],
+      ['products', 'queue_age_s'],
+      ['payments', 'payment_age_s'],
+    ] as const
+  ).map(([name, setting]) =>
+    above(
+      {
+        name: `${name}-late`,
+        severity: 'page',
+        runbook: 'queue-is-late',
+        says: `the oldest message of ${name} has waited too long`,
+      },
+      queue('messaging.queue.oldest_age', name),
+      limit(setting),
+      limit('late_minutes'),
+    ),
   );
   const quarantined = grew(
-    { name: 'quarantine-grows', severity: 'ticket', runbook: 'quarantine-grows', says: 'many messages can never be orders or changes' },
+    {
+      name: 'quarantine-grows',
+      severity: 'ticket',
+      runbook: 'quarantine-grows',
+      says: 'many messages can never be orders or changes',
+    },
     selector('messaging.quarantined.messages'),
     limit('quarantined_per_hour'),
     60,
@@ -57,8 +83,18 @@ function queueAlerts(): Alert[] {
 function functionAlerts(): Alert[] {
   const allowed = limit('errors_per_5_minutes');
   const each = FUNCTIONS.flatMap((name) => [
-    grew({ name: `${name}-errors`, severity: 'page', runbook: 'function-errors', says: `${name} crashes or times out` }, selector('faas.errors', { faas_name: name }), allowed, 5),
-    grew({ name: `${name}-throttled`, severity: 'page', runbook: 'function-errors', says: `${name} is throttled` }, selector('faas.throttles', { faas_name: name }), allowed, 5),
+    grew(
+      { name: `${name}-errors`, severity: 'page', runbook: 'function-errors', says: `${name} crashes or times out` },
+      selector('faas.errors', { faas_name: name }),
+      allowed,
+      5,
+    ),
+    grew(
+      { name: `${name}-throttled`, severity: 'page', runbook: 'function-errors', says: `${name} is throttled` },
+      selector('faas.throttles', { faas_name: name }),
+      allowed,
+      5,
+    ),
   ]);
   const runs = selector('faas.invocations', reconcile);
   const silent: Alert = {
@@ -72,7 +108,12 @@ function functionAlerts(): Alert[] {
     silent: { [runs]: `7+1x${RUNS_MINUTES + 20}` },
   };
   const stopped = goesOn(
-    { name: 'reconcile-orders-stops-early', severity: 'ticket', runbook: 'reconcile-stops-early', says: 'runs of reconcile-orders stop before their work is done' },
+    {
+      name: 'reconcile-orders-stops-early',
+      severity: 'ticket',
+      runbook: 'reconcile-stops-early',
+      says: 'runs of reconcile-orders stop before their work is done',
+    },
     selector('reconcile.duties.stopped'),
     limit('stopped_minutes'),
     selector('reconcile.duties.stopped', { ...reconcile, duty: 'compare' }),
@@ -83,7 +124,12 @@ function functionAlerts(): Alert[] {
 function providerAlerts(): Alert[] {
   return [
     goesOn(
-      { name: 'provider-away', severity: 'page', runbook: 'provider-outage', says: 'payments are parked because the breaker is open' },
+      {
+        name: 'provider-away',
+        severity: 'page',
+        runbook: 'provider-outage',
+        says: 'payments are parked because the breaker is open',
+      },
       selector('payments.parked', { ...settle, reason: 'breaker_open' }),
       limit('provider_down_minutes'),
     ),
@@ -94,19 +140,34 @@ function providerAlerts(): Alert[] {
       5,
     ),
     grew(
-      { name: 'payments-stopped', severity: 'ticket', runbook: 'payments-stopped', says: 'somebody has switched payments off, and orders wait for them' },
+      {
+        name: 'payments-stopped',
+        severity: 'ticket',
+        runbook: 'payments-stopped',
+        says: 'somebody has switched payments off, and orders wait for them',
+      },
       selector('payments.parked', { ...settle, reason: 'payments_stopped' }),
       0,
       5,
     ),
     above(
-      { name: 'payments-parked-long', severity: 'page', runbook: 'provider-outage', says: 'a payment has been parked for half of the time after which its order is rejected' },
+      {
+        name: 'payments-parked-long',
+        severity: 'page',
+        runbook: 'provider-outage',
+        says: 'a payment has been parked for half of the time after which its order is rejected',
+      },
       selector('payments.parked.age', reconcile),
       limit('parked_hours') * 3600,
       0,
     ),
     grew(
-      { name: 'orders-unpaid', severity: 'page', runbook: 'provider-outage', says: 'orders were rejected because nobody could take their payment for 23 hours' },
+      {
+        name: 'orders-unpaid',
+        severity: 'page',
+        runbook: 'provider-outage',
+        says: 'orders were rejected because nobody could take their payment for 23 hours',
+      },
       selector('orders.unpaid', reconcile),
       0,
       5,
@@ -117,31 +178,56 @@ function providerAlerts(): Alert[] {
 function moneyAlerts(): Alert[] {
   return [
     above(
-      { name: 'captured-not-confirmed', severity: 'page', runbook: 'captured-not-confirmed', says: 'money was taken for an order that is not confirmed' },
+      {
+        name: 'captured-not-confirmed',
+        severity: 'page',
+        runbook: 'captured-not-confirmed',
+        says: 'money was taken for an order that is not confirmed',
+      },
       selector('payments.captured_not_confirmed', reconcile),
       0,
       0,
     ),
     grew(
-      { name: 'payments-differ', severity: 'page', runbook: 'payments-differ', says: 'the provider and the rows disagree, or a hold could not be released' },
+      {
+        name: 'payments-differ',
+        severity: 'page',
+        runbook: 'payments-differ',
+        says: 'the provider and the rows disagree, or a hold could not be released',
+      },
       selector('payments.differences', reconcile),
       0,
       5,
     ),
     above(
-      { name: 'payments-compared-late', severity: 'ticket', runbook: 'reconcile-stops-early', says: 'charges are not compared with the rows in time' },
+      {
+        name: 'payments-compared-late',
+        severity: 'ticket',
+        runbook: 'reconcile-stops-early',
+        says: 'charges are not compared with the rows in time',
+      },
       selector('payments.compare.behind', reconcile),
       limit('compare_behind_s'),
       0,
     ),
     above(
-      { name: 'payments-in-doubt', severity: 'page', runbook: 'payments-in-doubt', says: 'the outcome of a payment has been unknown for too long' },
+      {
+        name: 'payments-in-doubt',
+        severity: 'page',
+        runbook: 'payments-in-doubt',
+        says: 'the outcome of a payment has been unknown for too long',
+      },
       selector('payments.unknown.age', reconcile),
       limit('unknown_age_s'),
       0,
     ),
     above(
-      { name: 'payments-to-review', severity: 'ticket', runbook: 'payments-in-doubt', says: 'there are payments that a person has to look at' },
+      {
+        name: 'payments-to-review',
+        severity: 'ticket',
+        runbook: 'payments-in-doubt',
+        says: 'there are payments that a person has to look at',
+      },
       selector('payments.review.waiting', reconcile),
       0,
       0,
@@ -159,12 +245,22 @@ function platformAlerts(): Alert[] {
   const up = `up{job="${JOB}"}`;
   return [
     goesOn(
-      { name: 'redis-away', severity: 'page', runbook: 'redis-away', says: 'settle-payments goes on without Redis, each instance with its share of the rate' },
+      {
+        name: 'redis-away',
+        severity: 'page',
+        runbook: 'redis-away',
+        says: 'settle-payments goes on without Redis, each instance with its share of the rate',
+      },
       selector('payments.gate.degraded', settle),
       limit('cache_minutes'),
     ),
     grew(
-      { name: 'data-api-fails', severity: 'ticket', runbook: 'data-api-fails', says: 'calls to the Data API fail or are throttled' },
+      {
+        name: 'data-api-fails',
+        severity: 'ticket',
+        runbook: 'data-api-fails',
+        says: 'calls to the Data API fail or are throttled',
+      },
       selector('data_api.failures'),
       limit('data_api_failures_per_5_minutes'),
       5,

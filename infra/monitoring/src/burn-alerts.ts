@@ -38,7 +38,9 @@ export function series(objective: Objective, perMinute: number, missed: number):
     [selector('messaging.client.consumed.messages', ours)]: grows(1),
     [selector('messaging.redelivered.messages', ours)]: grows(0),
     [selector('messaging.retried.messages', { ...ours, reason: 'no_answer' })]: grows(lost),
-    [selector('orders.accepted.duration', { ...ours, le: String(LIMITS.number('slo_latency_s')) }, '_bucket')]: grows(1 - latency),
+    [selector('orders.accepted.duration', { ...ours, le: String(LIMITS.number('slo_latency_s')) }, '_bucket')]: grows(
+      1 - latency,
+    ),
     [selector('orders.accepted.duration', ours, '_count')]: grows(1),
   };
 }

@@ -49,7 +49,11 @@ export function selector(name: string, labels: Readonly<Record<string, string>> 
   const known = suffix === '_bucket' ? [...found.labels, 'le'] : found.labels;
   for (const [label, value] of Object.entries(labels)) {
     if (!known.includes(label)) throw new Error(`${name} has no label ${label}; it has ${known.join(', ')}`);
-    if (label === attributeLabel(found)) value.replace(/^~/, '').split('|').forEach((word) => value_(found, word));
+    if (label === attributeLabel(found))
+      value
+        .replace(/^~/, '')
+        .split('|')
+        .forEach((word) => value_(found, word));
     if (label === 'le') bound(found, value);
   }
   const matchers = Object.entries(labels).map(([label, value]) =>

@@ -14,14 +14,15 @@ export const SCRAPE_S = 5;
 
 /** The configuration. Whom to scrape and whom to tell are in files beside it, which whoever starts Prometheus writes. */
 export function configuration(): string {
-  return yaml('Prometheus: what it scrapes, which rules it follows, whom it tells. Targets are files beside it, targets/*.json.', {
-    global: { scrape_interval: `${SCRAPE_S}s`, scrape_timeout: '4s', evaluation_interval: `${SCRAPE_S}s` },
-    rule_files: ['rules/*.yml'],
-    alerting: { alertmanagers: [{ file_sd_configs: [{ files: ['targets/alertmanager.json'] }] }] },
-    scrape_configs: [
-      { job_name: JOB, metrics_path: '/metrics', file_sd_configs: [{ files: ['targets/orderflow.json'] }] },
-    ],
-  });
+  return yaml(
+    'Prometheus: what it scrapes, which rules it follows, whom it tells. Targets are files beside it, targets/*.json.',
+    {
+      global: { scrape_interval: `${SCRAPE_S}s`, scrape_timeout: '4s', evaluation_interval: `${SCRAPE_S}s` },
+      rule_files: ['rules/*.yml'],
+      alerting: { alertmanagers: [{ file_sd_configs: [{ files: ['targets/alertmanager.json'] }] }] },
+      scrape_configs: [{ job_name: JOB, metrics_path: '/metrics', file_sd_configs: [{ files: ['targets/orderflow.json'] }] }],
+    },
+  );
 }
 
 /** What alerts and panels ask for again and again. */
@@ -50,7 +51,11 @@ const annotations = ({ says, runbook }: Alert) => ({ summary: says, runbook: `in
 export function ruleTests(): Record<string, string> {
   const cases = alerts().map(({ name, rules }): [string, string] => [
     name,
-    tests(`Tests of the alerts on ${name}: each fires in its case, and is silent in one near by.`, rules.flatMap(bothCases), name === 'objectives' ? '5m' : '1m'),
+    tests(
+      `Tests of the alerts on ${name}: each fires in its case, and is silent in one near by.`,
+      rules.flatMap(bothCases),
+      name === 'objectives' ? '5m' : '1m',
+    ),
   ]);
   return {
     ...Object.fromEntries(cases),
@@ -61,7 +66,11 @@ export function ruleTests(): Record<string, string> {
 
 /** Rules are evaluated so often; seldom where hours have to pass. */
 function tests(purpose: string, cases: readonly object[], interval = '1m'): string {
-  return yaml(purpose, { rule_files: ['../rules/recording.yml', '../rules/alerts.yml'], evaluation_interval: interval, tests: cases });
+  return yaml(purpose, {
+    rule_files: ['../rules/recording.yml', '../rules/alerts.yml'],
+    evaluation_interval: interval,
+    tests: cases,
+  });
 }
 
 const inputs = (input: Input) => Object.entries(input).map(([series, values]) => ({ series, values }));
@@ -95,22 +104,29 @@ function soundShop(): object {
   };
 }
 
+/** As it comes from a target. */
+const scraped = (series: string) => series.replace('}', `, job="${JOB}", instance="a"}`);
+
 function recordingCases(): object[] {
   const orders = { messaging_destination_name: 'orders' };
   const process = { faas_name: 'process-orders' };
   // A minute: 60 orders in 6 batches of 0.1 s, one Data API call each.
   const one = (name: string) => price(name).usd / price(name).per;
-  const perOrder = one('sqs_requests') * (1 + 0.2) + one('lambda_requests') * 0.1 + one('lambda_gb_s') * 0.01 * memoryGb('process-orders') + one('data_api_calls') * 0.1;
+  const perOrder =
+    one('sqs_requests') * (1 + 0.2) +
+    one('lambda_requests') * 0.1 +
+    one('lambda_gb_s') * 0.01 * memoryGb('process-orders') +
+    one('data_api_calls') * 0.1;
   const timed = ['settle-payments', 'reconcile-orders', 'refresh-catalog', 'serve-catalog'];
   return [
     {
       name: 'a backlog of 600 lasts ten minutes at one a second, an empty queue no time',
       interval: '1m',
       input_series: inputs({
-        [selector('messaging.queue.visible', orders)]: '600x10',
-        [selector('messaging.queue.deleted', orders)]: '0+60x10',
-        [selector('messaging.queue.visible', { messaging_destination_name: 'payments' })]: '0x10',
-        [selector('messaging.queue.deleted', { messaging_destination_name: 'payments' })]: '0x10',
+        [scraped(selector('messaging.queue.visible', orders))]: '600x10',
+        [scraped(selector('messaging.queue.deleted', orders))]: '0+60x10',
+        [scraped(selector('messaging.queue.visible', { messaging_destination_name: 'payments' }))]: '0x10',
+        [scraped(selector('messaging.queue.deleted', { messaging_destination_name: 'payments' }))]: '0x10',
       }),
       promql_expr_test: [
         {
@@ -135,7 +151,11 @@ function recordingCases(): object[] {
         [selector('data_api.calls', process)]: '0+6x10',
       }),
       promql_expr_test: [
-        { expr: `round(${COST_PER_ORDER} * 1e12)`, eval_time: '10m', exp_samples: [{ labels: '{}', value: Math.round(perOrder * 1e12) }] },
+        {
+          expr: `round(${COST_PER_ORDER} * 1e12)`,
+          eval_time: '10m',
+          exp_samples: [{ labels: '{}', value: Math.round(perOrder * 1e12) }],
+        },
       ],
     },
   ];

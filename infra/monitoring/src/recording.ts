@@ -41,16 +41,21 @@ export function recordings(): Group[] {
 
 function queueRules(): Recording[] {
   const work = { messaging_destination_name: `~${WORK_QUEUES.join('|')}` };
-  const waiting = selector('messaging.queue.visible', work);
+  // Without the labels of the scrape: both sides of the `or` must be the same series.
+  const waiting = `max by (messaging_destination_name) (${selector('messaging.queue.visible', work)})`;
   return [
-    { record: DELETED, expr: `sum by (messaging_destination_name) (rate(${selector('messaging.queue.deleted', work)}[${WINDOW}]))` },
+    {
+      record: DELETED,
+      expr: `sum by (messaging_destination_name) (rate(${selector('messaging.queue.deleted', work)}[${WINDOW}]))`,
+    },
     { record: DRAIN, expr: `(${waiting} > 0) / on (messaging_destination_name) ${DELETED} or ${waiting} * 0` },
   ];
 }
 
 /** By use only: what stands there without an order is in `cargo xtask cost`. */
 function costRules(): Recording[] {
-  const rate = (name: string, labels: Record<string, string> = {}, suffix = '') => `sum(rate(${selector(name, labels, suffix)}[${WINDOW}]))`;
+  const rate = (name: string, labels: Record<string, string> = {}, suffix = '') =>
+    `sum(rate(${selector(name, labels, suffix)}[${WINDOW}]))`;
   const queued = { faas_name: `~${QUEUE_FUNCTIONS.join('|')}` };
   // Functions that nobody invokes all the time, and that say no duration themselves, are left out.
   const timed = FUNCTIONS.filter((name) => name !== 'migrate-schema');

@@ -17,7 +17,12 @@ for (const [path, text] of Object.entries(dashboardFiles())) {
     test('has a variable for its data source, and every panel uses it', () => {
       const variable = dashboard.templating.list[0];
       assert.deepEqual([variable.name, variable.label, variable.query], [`${source}_datasource`, LABELS[source], source]);
-      assert.deepEqual(complain(({ datasource, targets }) => [datasource, ...targets.map((target: any) => target.datasource)].some(({ uid }) => uid !== `\${${source}_datasource}`)), []);
+      assert.deepEqual(
+        complain(({ datasource, targets }) =>
+          [datasource, ...targets.map((target: any) => target.datasource)].some(({ uid }) => uid !== `\${${source}_datasource}`),
+        ),
+        [],
+      );
     });
 
     test('cannot be edited, and has a uid, a title and a description', () => {
@@ -26,15 +31,24 @@ for (const [path, text] of Object.entries(dashboardFiles())) {
     });
 
     test('has a title, a description that is a sentence, and a unit on every panel', () => {
-      assert.deepEqual(complain(({ title, description, fieldConfig }) => !title || !/^[A-Z0-9].*\.$/.test(description ?? '') || !fieldConfig?.defaults?.unit), []);
+      assert.deepEqual(
+        complain(
+          ({ title, description, fieldConfig }) =>
+            !title || !/^[A-Z0-9].*\.$/.test(description ?? '') || !fieldConfig?.defaults?.unit,
+        ),
+        [],
+      );
     });
 
     test('has no two panels of one title in a row, and no panel without a query', () => {
-      assert.deepEqual(complain(({ targets }) => !targets?.length), []);
+      assert.deepEqual(
+        complain(({ targets }) => !targets?.length),
+        [],
+      );
       assert.equal(new Set(panels.map(({ title, type }) => `${title} ${type}`)).size, panels.length);
     });
 
-    test('asks for rates over Grafana\'s interval, and for nothing of one server', () => {
+    test("asks for rates over Grafana's interval, and for nothing of one server", () => {
       const expressions = panels.flatMap(({ targets }) => targets.map(({ expr }: any) => expr ?? ''));
       const fixed = expressions.filter((expr) => /rate\(.*\[(?!\$__rate_interval\])/.test(expr));
       assert.deepEqual(fixed, []);
@@ -42,7 +56,10 @@ for (const [path, text] of Object.entries(dashboardFiles())) {
     });
 
     test('fills no row further than it is wide', () => {
-      assert.deepEqual(complain(({ gridPos }) => gridPos.x + gridPos.w > 24), []);
+      assert.deepEqual(
+        complain(({ gridPos }) => gridPos.x + gridPos.w > 24),
+        [],
+      );
     });
   });
 }

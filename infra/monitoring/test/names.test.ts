@@ -28,16 +28,25 @@ describe('Prometheus', () => {
 
   test('a histogram is asked by its parts, and nothing else is', () => {
     const histograms = CATALOGUE.metrics.filter(({ kind }) => kind === 'histogram').map(({ prometheus }) => prometheus);
-    assert.deepEqual([...asked].filter((name) => histograms.includes(name)), []);
+    assert.deepEqual(
+      [...asked].filter((name) => histograms.includes(name)),
+      [],
+    );
   });
 
   test('every metric of the catalogue is in a rule or a panel', () => {
     const names = new Set([...asked].flatMap((name) => [name, withoutSuffix(name)]));
-    assert.deepEqual(CATALOGUE.metrics.map(({ prometheus }) => prometheus).filter((name) => !names.has(name)), []);
+    assert.deepEqual(
+      CATALOGUE.metrics.map(({ prometheus }) => prometheus).filter((name) => !names.has(name)),
+      [],
+    );
   });
 
   test('every recorded series is asked for', () => {
-    assert.deepEqual(recorded.filter((name) => !asked.has(name)), []);
+    assert.deepEqual(
+      recorded.filter((name) => !asked.has(name)),
+      [],
+    );
   });
 
   test('an invented name and a broken expression would be found', () => {
@@ -52,21 +61,31 @@ describe('CloudWatch', () => {
   test('every stream is one that a function or AWS says', () => {
     const said = new Set(
       CATALOGUE.metrics.flatMap((found) => {
-        if (found.platform) return found.platform.cloudwatch ? [`${found.platform.cloudwatch.namespace} ${found.platform.cloudwatch.name}`] : [];
+        if (found.platform)
+          return found.platform.cloudwatch ? [`${found.platform.cloudwatch.namespace} ${found.platform.cloudwatch.name}`] : [];
         const values = found.attribute ? found.attribute.values : [undefined];
         return values.map((value) => `${CATALOGUE.namespace} ${emfName(found, value)}`);
       }),
     );
-    assert.deepEqual(streams.map(({ namespace, metricName }) => `${namespace} ${metricName}`).filter((name) => !said.has(name)), []);
+    assert.deepEqual(
+      streams.map(({ namespace, metricName }) => `${namespace} ${metricName}`).filter((name) => !said.has(name)),
+      [],
+    );
   });
 
   test('every metric that CloudWatch has is in a panel', () => {
     const shown = new Set(streams.map(({ namespace, metricName }) => `${namespace} ${metricName}`));
     const missing = CATALOGUE.metrics.filter(({ name, platform, attribute }) => {
-      if (platform) return platform.cloudwatch !== null && !shown.has(`${platform.cloudwatch.namespace} ${platform.cloudwatch.name}`);
-      return !(attribute ? attribute.values : [undefined]).every((value) => shown.has(`${CATALOGUE.namespace} ${value === undefined ? name : `${name}.${value}`}`));
+      if (platform)
+        return platform.cloudwatch !== null && !shown.has(`${platform.cloudwatch.namespace} ${platform.cloudwatch.name}`);
+      return !(attribute ? attribute.values : [undefined]).every((value) =>
+        shown.has(`${CATALOGUE.namespace} ${value === undefined ? name : `${name}.${value}`}`),
+      );
     });
-    assert.deepEqual(missing.map(({ name }) => name), []);
+    assert.deepEqual(
+      missing.map(({ name }) => name),
+      [],
+    );
   });
 });
 

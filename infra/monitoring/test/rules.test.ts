@@ -18,7 +18,8 @@ const ONLY_ON_AWS = [/^database-at-its-limit$/, /^cache-\d+-(cpu|memory)$/];
 /** What only Prometheus can ring for, with the reason. */
 const ONLY_IN_PROMETHEUS: Readonly<Record<string, string>> = {
   'nothing-scraped': 'nobody scrapes on AWS',
-  'orders-success-burns-fast': 'an alarm adds up ten metrics, and there are twelve reasons to hand a message back; late queues and dead letters ring there',
+  'orders-success-burns-fast':
+    'an alarm adds up ten metrics, and there are more reasons to hand a message back; late queues and dead letters ring there',
   'orders-success-burns': 'as the fast one',
   'orders-success-burns-slowly': 'as the fast one; dead letters ring there',
   'orders-latency-burns': 'an alarm has one window; the fast one and late queues ring there',
@@ -41,7 +42,10 @@ describe('rules', () => {
   test('every alert has one case of each kind', () => {
     const cases = listed('prometheus/tests').flatMap((file) => (load(readFileSync(join(FOLDER, file), 'utf8')) as any).tests);
     const named = cases.map(({ name }: { name: string }) => name);
-    assert.deepEqual(alerts.flatMap(({ name }) => [`${name} fires`, `${name} is silent`]).filter((name) => !named.includes(name)), []);
+    assert.deepEqual(
+      alerts.flatMap(({ name }) => [`${name} fires`, `${name} is silent`]).filter((name) => !named.includes(name)),
+      [],
+    );
   });
 
   test('every alert has a name of its own', () => {
@@ -55,18 +59,29 @@ describe('runbooks', () => {
       const page = join(RUNBOOKS, `${runbook}.md`);
       return !existsSync(page) || !mentions(readFileSync(page, 'utf8'), name);
     });
-    assert.deepEqual(missing.map(({ name, runbook }) => `${runbook}.md: does not name ${name}`), []);
+    assert.deepEqual(
+      missing.map(({ name, runbook }) => `${runbook}.md: does not name ${name}`),
+      [],
+    );
   });
 
   test('every alert stands in the list of runbooks', () => {
     const page = readFileSync(join(RUNBOOKS, 'README.md'), 'utf8');
-    assert.deepEqual(alerts.map(({ name }) => name).filter((name) => !mentions(page, name)), []);
+    assert.deepEqual(
+      alerts.map(({ name }) => name).filter((name) => !mentions(page, name)),
+      [],
+    );
   });
 
   test('every page about an alert is named by one, here or on AWS', () => {
     const pages = new Set([...alerts.map(({ runbook }) => runbook), ...alarms().map(({ runbook }) => runbook)]);
-    const about = readdirSync(RUNBOOKS).filter((file) => file !== 'README.md' && /\bAlarms? `/i.test(readFileSync(join(RUNBOOKS, file), 'utf8')));
-    assert.deepEqual(about.filter((file) => !pages.has(file.replace('.md', ''))), []);
+    const about = readdirSync(RUNBOOKS).filter(
+      (file) => file !== 'README.md' && /\bAlarms? `/i.test(readFileSync(join(RUNBOOKS, file), 'utf8')),
+    );
+    assert.deepEqual(
+      about.filter((file) => !pages.has(file.replace('.md', ''))),
+      [],
+    );
   });
 });
 
@@ -83,7 +98,10 @@ function matches(pattern: string, name: string): boolean {
 /** The alarms that infra/cdk creates in prod, by its committed snapshot. */
 function alarms(): { name: string; runbook: string }[] {
   const page = readFileSync(join(FOLDER, '../cdk/test/snapshots/prod.txt'), 'utf8');
-  const entries = page.split('\n\n').flatMap((part) => part.split(/^(?=AWS::)/m)).filter((entry) => entry.startsWith('AWS::CloudWatch::Alarm '));
+  const entries = page
+    .split('\n\n')
+    .flatMap((part) => part.split(/^(?=AWS::)/m))
+    .filter((entry) => entry.startsWith('AWS::CloudWatch::Alarm '));
   return entries.map((entry) => ({
     name: /^AWS::CloudWatch::Alarm orderflow-prod-(\S+)/.exec(entry)![1]!,
     runbook: /infra\/runbooks\/([\w-]+)\.md/.exec(entry)![1]!,
@@ -97,14 +115,23 @@ describe('alarms of infra/cdk', () => {
 
   test('each rings here too, under the same name and with the same page', () => {
     const here = new Map(alerts.map(({ name, runbook }) => [name, runbook]));
-    const alone = onAws.filter(({ name, runbook }) => here.get(name) !== runbook && !ONLY_ON_AWS.some((pattern) => pattern.test(name)));
+    const alone = onAws.filter(
+      ({ name, runbook }) => here.get(name) !== runbook && !ONLY_ON_AWS.some((pattern) => pattern.test(name)),
+    );
     assert.deepEqual(alone, []);
   });
 
   test('each alert rings there too, or has a reason not to', () => {
     const there = onAws.map(({ name }) => name);
-    assert.deepEqual(alerts.map(({ name }) => name).filter((name) => !there.includes(name) && !(name in ONLY_IN_PROMETHEUS)), []);
-    assert.deepEqual(Object.keys(ONLY_IN_PROMETHEUS).filter((name) => there.includes(name)), [], 'these do ring there');
+    assert.deepEqual(
+      alerts.map(({ name }) => name).filter((name) => !there.includes(name) && !(name in ONLY_IN_PROMETHEUS)),
+      [],
+    );
+    assert.deepEqual(
+      Object.keys(ONLY_IN_PROMETHEUS).filter((name) => there.includes(name)),
+      [],
+      'these do ring there',
+    );
   });
 });
 
@@ -118,7 +145,10 @@ describe('Alertmanager', () => {
   for (const { labels, receiver } of ROUTES) {
     const words = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
     test(`${words.join(' ')} goes to ${receiver}`, () => {
-      assert.match(run('amtool', 'config', 'routes', 'test', `--config.file=${file}`, ...words), new RegExp(`^${receiver}$`, 'm'));
+      assert.match(
+        run('amtool', 'config', 'routes', 'test', `--config.file=${file}`, ...words),
+        new RegExp(`^${receiver}$`, 'm'),
+      );
     });
   }
 });

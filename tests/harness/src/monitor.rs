@@ -43,12 +43,21 @@ pub async fn run(options: &cli::Monitor) -> Result<(), Error> {
     show(&places, options.json);
     let result = tokio::select! {
         result = work(&info, &places, options) => result,
-        () = interrupted() => if options.check { Err(Error::Interrupted) } else { Ok(()) },
-        () = servers.ended() => Err(Error::NotReady { last_words: format!("see {}", workspace::shown(&places.folder)) }),
+        () = interrupted() => stopped(options),
+        () = servers.ended() => Err(servers::failed(&places.folder)),
     };
     out::note("Stopping …");
-    servers.end().await;
-    result
+    let ended = servers.end().await;
+    result.and(ended)
+}
+
+/// Ctrl-C ends a look, but not a check: that has no result then.
+fn stopped(options: &cli::Monitor) -> Result<(), Error> {
+    if !options.check {
+        return Ok(());
+    }
+    out::note("Interrupted before anything was checked.");
+    Err(Error::Found)
 }
 
 fn show(places: &Places, json: bool) {

@@ -72,7 +72,7 @@ pub enum Command {
     /// and exits 1 when a query of a dashboard or a rule says nothing
     ///
     /// Needs both programs: `apt install prometheus prometheus-alertmanager`. They listen on loopback, with the
-    /// configuration of infra/monitoring; their data goes with the stack.
+    /// configuration of infra/monitoring; their data goes with them.
     Monitor(Monitor),
     /// Shows what a month of orders costs on AWS, beside the design that most people would write first
     ///

@@ -80,7 +80,11 @@ export class Alarms extends Construct {
         above: 0,
       });
     }
-    for (const [name, setting] of [['orders', 'queue_age_s'], ['products', 'queue_age_s'], ['payments', 'payment_age_s']] as const) {
+    for (const [name, setting] of [
+      ['orders', 'queue_age_s'],
+      ['products', 'queue_age_s'],
+      ['payments', 'payment_age_s'],
+    ] as const) {
       this.watch({
         name: `${name}-late`,
         runbook: 'queue-is-late',
@@ -130,7 +134,7 @@ export class Alarms extends Construct {
     this.watch({
       name: 'orders-latency-burns-fast',
       runbook: 'orders-latency',
-      says: 'orders are accepted too late, so often that 2 % of the month\'s error budget went within an hour',
+      says: "orders are accepted too late, so often that 2 % of the month's error budget went within an hour",
       metric: new cloudwatch.MathExpression({
         expression: `IF(orders >= ${limits.number('slo_messages_per_hour')}, 100 - intime, 0)`,
         usingMetrics: { orders: of('SampleCount'), intime: of(`PR(:${limits.number('slo_latency_s')})`) },
@@ -199,12 +203,61 @@ export class Alarms extends Construct {
     const runsOf = (setting: string) => Math.max(1, Math.ceil((limits.number(setting) * 60) / every));
     const gauge = (watch: Omit<Watch, 'metric'>, metric: string) =>
       this.watch({ ...watch, metric: emfMetric(stage, metric, 'reconcile-orders', { period, statistic: 'Maximum' }) });
-    gauge({ name: 'captured-not-confirmed', runbook: 'captured-not-confirmed', says: 'money was taken for an order that is not confirmed', above: 0 }, 'payments.captured_not_confirmed');
-    gauge({ name: 'payments-in-doubt', runbook: 'payments-in-doubt', says: 'the outcome of a payment has been unknown for too long', above: limits.number('unknown_age_s') }, 'payments.unknown.age');
-    gauge({ name: 'payments-to-review', runbook: 'payments-in-doubt', says: 'there are payments that a person has to look at', above: 0 }, 'payments.review.waiting');
-    gauge({ name: 'payments-parked-long', runbook: 'provider-outage', says: 'a payment has been parked for half of the time after which its order is rejected', above: limits.number('parked_hours') * 3600 }, 'payments.parked.age');
-    gauge({ name: 'payments-compared-late', runbook: 'reconcile-stops-early', says: 'charges are not compared with the rows in time', above: limits.number('compare_behind_s') }, 'payments.compare.behind');
-    gauge({ name: 'events-unsent', runbook: 'events-unsent', says: 'events of orders are not published', above: 0, periods: runsOf('unsent_minutes') }, 'orders.events.unsent');
+    gauge(
+      {
+        name: 'captured-not-confirmed',
+        runbook: 'captured-not-confirmed',
+        says: 'money was taken for an order that is not confirmed',
+        above: 0,
+      },
+      'payments.captured_not_confirmed',
+    );
+    gauge(
+      {
+        name: 'payments-in-doubt',
+        runbook: 'payments-in-doubt',
+        says: 'the outcome of a payment has been unknown for too long',
+        above: limits.number('unknown_age_s'),
+      },
+      'payments.unknown.age',
+    );
+    gauge(
+      {
+        name: 'payments-to-review',
+        runbook: 'payments-in-doubt',
+        says: 'there are payments that a person has to look at',
+        above: 0,
+      },
+      'payments.review.waiting',
+    );
+    gauge(
+      {
+        name: 'payments-parked-long',
+        runbook: 'provider-outage',
+        says: 'a payment has been parked for half of the time after which its order is rejected',
+        above: limits.number('parked_hours') * 3600,
+      },
+      'payments.parked.age',
+    );
+    gauge(
+      {
+        name: 'payments-compared-late',
+        runbook: 'reconcile-stops-early',
+        says: 'charges are not compared with the rows in time',
+        above: limits.number('compare_behind_s'),
+      },
+      'payments.compare.behind',
+    );
+    gauge(
+      {
+        name: 'events-unsent',
+        runbook: 'events-unsent',
+        says: 'events of orders are not published',
+        above: 0,
+        periods: runsOf('unsent_minutes'),
+      },
+      'orders.events.unsent',
+    );
     this.watch({
       name: 'reconcile-orders-stops-early',
       runbook: 'reconcile-stops-early',
@@ -268,7 +321,10 @@ export class Alarms extends Construct {
       name: 'redis-away',
       runbook: 'redis-away',
       says: 'settle-payments goes on without Redis, each instance with its share of the rate',
-      metric: emfMetric(this.props.settings.stage, 'payments.gate.degraded', 'settle-payments', { period: MINUTE, statistic: 'Sum' }),
+      metric: emfMetric(this.props.settings.stage, 'payments.gate.degraded', 'settle-payments', {
+        period: MINUTE,
+        statistic: 'Sum',
+      }),
       above: 0,
       periods: limits.number('cache_minutes'),
     });

@@ -28,9 +28,17 @@ export class Dashboard extends Construct {
     dashboard.addWidgets(...queueWidgets(props));
     dashboard.addWidgets(...functionWidgets(props));
     dashboard.addWidgets(...dataWidgets(props));
-    for (const [title, rows] of [['Orders', orders], ['Payments', payments]] as const) {
+    for (const [title, rows] of [
+      ['Orders', orders],
+      ['Payments', payments],
+    ] as const) {
       dashboard.addWidgets(new cloudwatch.TextWidget({ markdown: `# ${title}`, width: WIDTH, height: 1 }));
-      dashboard.addWidgets(...panelWidgets(rows.flatMap(({ panels }) => panels), props.settings.stage));
+      dashboard.addWidgets(
+        ...panelWidgets(
+          rows.flatMap(({ panels }) => panels),
+          props.settings.stage,
+        ),
+      );
     }
   }
 }
@@ -44,7 +52,13 @@ function panelWidgets(panels: readonly Panel[], stage: Stage): cloudwatch.IWidge
     if (panel.stat) return [new cloudwatch.SingleValueWidget({ title: panel.title, metrics, width: WIDTH / 6, height: 4 })];
     const limits = panel.limit === undefined ? [] : [{ value: panel.limit, label: 'limit', color: cloudwatch.Color.RED }];
     return [
-      new cloudwatch.GraphWidget({ title: panel.title, left: metrics, leftAnnotations: limits, stacked: panel.stacked ?? false, width: WIDTH / 3 }),
+      new cloudwatch.GraphWidget({
+        title: panel.title,
+        left: metrics,
+        leftAnnotations: limits,
+        stacked: panel.stacked ?? false,
+        width: WIDTH / 3,
+      }),
     ];
   });
 }

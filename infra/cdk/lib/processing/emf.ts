@@ -17,7 +17,8 @@ export interface Reading {
 /** A metric of one function; with a value, only that of its attribute. */
 export function emfMetric(stage: Stage, name: string, from: string, reading: Reading, value?: string): cloudwatch.Metric {
   const found = metric(name);
-  if (!found.functions?.includes(from)) throw new Error(`${from} does not say ${name}; ${found.functions?.join(', ') ?? 'AWS'} does`);
+  if (!found.functions?.includes(from))
+    throw new Error(`${from} does not say ${name}; ${found.functions?.join(', ') ?? 'AWS'} does`);
   return new cloudwatch.Metric({
     namespace: CATALOGUE.namespace,
     metricName: emfName(found, value),
@@ -39,7 +40,12 @@ export function emfSum(stage: Stage, name: string, from: string, period: Duratio
 }
 
 /** A line of a dashboard, as infra/monitoring describes it for Grafana too. */
-export function lineMetric(stage: Stage, { legend, statistic, streams, math }: Line, at: number, period: Duration): cloudwatch.IMetric {
+export function lineMetric(
+  stage: Stage,
+  { legend, statistic, streams, math }: Line,
+  at: number,
+  period: Duration,
+): cloudwatch.IMetric {
   const parts = streams.map((stream, nth) => [`m${at}_${nth}`, streamMetric(stage, stream, statistic, period)] as const);
   const [[, alone] = []] = parts;
   if (parts.length === 1 && math === undefined && alone !== undefined) return alone.with({ label: legend });

@@ -1,6 +1,12 @@
 // The dashboards as Grafana reads them: three, each for Prometheus and for CloudWatch.
 
-import { CustomVariableBuilder, DashboardBuilder, DashboardCursorSync, DatasourceVariableBuilder, RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
+import {
+  CustomVariableBuilder,
+  DashboardBuilder,
+  DashboardCursorSync,
+  DatasourceVariableBuilder,
+  RowBuilder,
+} from '@grafana/grafana-foundation-sdk/dashboard';
 import { SOURCES } from '../provisioning.ts';
 import { orders } from './orders.ts';
 import { build, SOURCE_VARIABLE, type Panel, type Source } from './panel.ts';
@@ -39,10 +45,18 @@ function dashboard(name: string, rows: readonly Row[], source: Source): object {
     .time({ from: source === 'prometheus' ? 'now-15m' : 'now-3h', to: 'now' })
     .timezone('browser')
     .withVariable(
-      new DatasourceVariableBuilder(SOURCE_VARIABLE[source]).label(SOURCE_LABELS[source]).type(source).current({ text: SOURCES[source], value: SOURCES[source], selected: true }),
+      new DatasourceVariableBuilder(SOURCE_VARIABLE[source])
+        .label(SOURCE_LABELS[source])
+        .type(source)
+        .current({ text: SOURCES[source], value: SOURCES[source], selected: true }),
     );
   if (source === 'cloudwatch') {
-    builder.withVariable(new CustomVariableBuilder('stage').label('Stage').values('prod,dev').current({ text: 'prod', value: 'prod', selected: true }));
+    builder.withVariable(
+      new CustomVariableBuilder('stage')
+        .label('Stage')
+        .values('prod,dev')
+        .current({ text: 'prod', value: 'prod', selected: true }),
+    );
   }
   for (const { row, panels } of rows) {
     builder.withRow(new RowBuilder(row));

@@ -1,7 +1,21 @@
 // A panel, and how it becomes one of Grafana's for either data source.
 
 import { MetricEditorMode, MetricQueryType, MetricsQueryBuilder, QueryMode } from '@grafana/grafana-foundation-sdk/cloudwatch';
-import { BigValueColorMode, GraphThresholdsStyleConfigBuilder, GraphThresholdsStyleMode, LegendDisplayMode, LegendPlacement, ReduceDataOptionsBuilder, StackingConfigBuilder, StackingMode, TooltipDisplayMode, VizLegendOptionsBuilder, VizTooltipOptionsBuilder } from '@grafana/grafana-foundation-sdk/common';
+import {
+  BigValueColorMode,
+  GraphThresholdsStyleConfigBuilder,
+  GraphThresholdsStyleMode,
+  LegendDisplayMode,
+  LegendPlacement,
+  ReduceDataOptionsBuilder,
+  ScaleDistribution,
+  ScaleDistributionConfigBuilder,
+  StackingConfigBuilder,
+  StackingMode,
+  TooltipDisplayMode,
+  VizLegendOptionsBuilder,
+  VizTooltipOptionsBuilder,
+} from '@grafana/grafana-foundation-sdk/common';
 import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog';
 import { ThresholdsConfigBuilder, ThresholdsMode } from '@grafana/grafana-foundation-sdk/dashboard';
 import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
@@ -24,6 +38,8 @@ export interface Panel {
   readonly stat?: boolean;
   /** Lines on top of each other, which add up. */
   readonly stacked?: boolean;
+  /** By powers of ten: for times, of which the longest are a thousand times the shortest. */
+  readonly powers?: boolean;
   /** Where an alert rings: a dashed line. `below` where less is bad. */
   readonly limit?: number;
   readonly below?: boolean;
@@ -33,13 +49,17 @@ export interface Panel {
 }
 
 /** The variable by which Grafana chooses the data source. */
-export const SOURCE_VARIABLE: Record<Source, string> = { prometheus: 'prometheus_datasource', cloudwatch: 'cloudwatch_datasource' };
+export const SOURCE_VARIABLE: Record<Source, string> = {
+  prometheus: 'prometheus_datasource',
+  cloudwatch: 'cloudwatch_datasource',
+};
 
 const sourceRef = (source: Source) => ({ type: source, uid: `\${${SOURCE_VARIABLE[source]}}` });
 
 /** The panel in Grafana; none where the source has nothing to show in it. */
 export function build(panel: Panel, source: Source): TimeseriesBuilder | StatBuilder | undefined {
-  const targets = source === 'prometheus' ? prometheusTargets(panel) : cloudwatchTargets(panel.series.flatMap(({ lines }) => lines));
+  const targets =
+    source === 'prometheus' ? prometheusTargets(panel) : cloudwatchTargets(panel.series.flatMap(({ lines }) => lines));
   if (targets.length === 0) return undefined;
   const unit = panel.unit === 'rate' ? (source === 'prometheus' ? 'cps' : 'cpm') : UNITS[panel.unit];
   const builder = panel.stat ? stat(panel) : timeseries(panel);
@@ -49,15 +69,26 @@ export function build(panel: Panel, source: Source): TimeseriesBuilder | StatBui
 }
 
 function stat(panel: Panel): StatBuilder {
-  const builder = new StatBuilder().span(panel.width ?? 4).height(4).colorMode(BigValueColorMode.Value);
+  const builder = new StatBuilder()
+    .span(panel.width ?? 4)
+    .height(4)
+    .colorMode(BigValueColorMode.Value);
   builder.reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']));
   return builder.thresholds(thresholds(panel, 'green'));
 }
 
 function timeseries(panel: Panel): TimeseriesBuilder {
-  const builder = new TimeseriesBuilder().span(panel.width ?? 8).height(8).min(0).lineWidth(2).fillOpacity(panel.stacked ? 40 : 8);
-  builder.legend(new VizLegendOptionsBuilder().displayMode(LegendDisplayMode.List).placement(LegendPlacement.Bottom).showLegend(true));
+  const builder = new TimeseriesBuilder()
+    .span(panel.width ?? 8)
+    .height(8)
+    .lineWidth(2)
+    .fillOpacity(panel.stacked ? 40 : 8);
+  builder.legend(
+    new VizLegendOptionsBuilder().displayMode(LegendDisplayMode.List).placement(LegendPlacement.Bottom).showLegend(true),
+  );
   builder.tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi));
+  if (panel.powers) builder.scaleDistribution(new ScaleDistributionConfigBuilder().type(ScaleDistribution.Log).log(10));
+  else builder.min(0);
   if (panel.stacked) builder.stacking(new StackingConfigBuilder().mode(StackingMode.Normal));
   if (panel.limit !== undefined) {
     builder.thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed));
@@ -68,7 +99,13 @@ function timeseries(panel: Panel): TimeseriesBuilder {
 
 function thresholds({ limit, below }: Panel, good: string): ThresholdsConfigBuilder {
   const [first, second] = below ? ['red', good] : [good, 'red'];
-  const steps = limit === undefined ? [{ value: null, color: good }] : [{ value: null, color: first! }, { value: limit, color: second! }];
+  const steps =
+    limit === undefined
+      ? [{ value: null, color: good }]
+      : [
+          { value: null, color: first! },
+          { value: limit, color: second! },
+        ];
   return new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(steps);
 }
 
@@ -85,13 +122,24 @@ function prometheusTargets({ series }: Panel): Builder<Dataquery>[] {
 function cloudwatchTargets(lines: readonly Line[]): Builder<Dataquery>[] {
   const targets: Builder<Dataquery>[] = [];
   const add = (id: string) =>
-    new MetricsQueryBuilder().refId(refId(targets.length)).id(id).datasource(sourceRef('cloudwatch')).queryMode(QueryMode.Metrics).metricQueryType(MetricQueryType.Search).region('default');
+    new MetricsQueryBuilder()
+      .refId(refId(targets.length))
+      .id(id)
+      .datasource(sourceRef('cloudwatch'))
+      .queryMode(QueryMode.Metrics)
+      .metricQueryType(MetricQueryType.Search)
+      .region('default');
   for (const [at, { legend, statistic, streams, math }] of lines.entries()) {
     const alone = streams.length === 1 && math === undefined;
     const ids = streams.map((_, nth) => `m${at}_${nth}`);
     for (const [nth, { namespace, metricName, dimensions, statistic: own }] of streams.entries()) {
       const target = add(ids[nth]!).metricEditorMode(MetricEditorMode.Builder).namespace(namespace).metricName(metricName);
-      target.dimensions(dimensions).matchExact(true).statistic(own ?? statistic).period('60').hide(!alone);
+      target
+        .dimensions(dimensions)
+        .matchExact(true)
+        .statistic(own ?? statistic)
+        .period('60')
+        .hide(!alone);
       targets.push(alone ? target.label(legend) : target);
     }
     if (!alone) {

@@ -64,7 +64,11 @@ export function quantiles(name: string, percents: readonly number[], options: Op
     });
     // A quantile of several functions together is none that CloudWatch can give; each has its own there.
     const lines = series.lines.flatMap((line) =>
-      line.streams.map((stream) => ({ ...line, legend: line.streams.length > 1 ? `${line.legend} ${aboutOf(stream)}` : line.legend, streams: [stream] })),
+      line.streams.map((stream) => ({
+        ...line,
+        legend: line.streams.length > 1 ? `${line.legend} ${aboutOf(stream)}` : line.legend,
+        streams: [stream],
+      })),
     );
     return { ...series, lines };
   });
@@ -72,10 +76,15 @@ export function quantiles(name: string, percents: readonly number[], options: Op
 
 /** One part of another, or per another. */
 export function ratio(legend: string, part: readonly [string, Options?], whole: readonly [string, Options?]): Series {
-  const sum = ([name, options = {}]: readonly [string, Options?]) => `sum(rate(${selector(name, labelsOf(metric(name), options))}[$__rate_interval]))`;
+  const sum = ([name, options = {}]: readonly [string, Options?]) =>
+    `sum(rate(${selector(name, labelsOf(metric(name), options))}[$__rate_interval]))`;
   const [parts, wholes] = [streams(metric(part[0]), part[1] ?? {}), streams(metric(whole[0]), whole[1] ?? {})];
   const math = (ids: readonly string[]) => `SUM([${ids.slice(0, parts.length)}]) / SUM([${ids.slice(parts.length)}])`;
-  return { expr: `${sum(part)} / ${sum(whole)}`, legend, lines: [{ legend, statistic: 'Sum', streams: [...parts, ...wholes], math }] };
+  return {
+    expr: `${sum(part)} / ${sum(whole)}`,
+    legend,
+    lines: [{ legend, statistic: 'Sum', streams: [...parts, ...wholes], math }],
+  };
 }
 
 /** A query of its own; without lines it has no counterpart in CloudWatch. */
@@ -91,8 +100,17 @@ export function streams(found: Metric, { about, values }: Options): Stream[] {
   return names.flatMap((who) =>
     (found.attribute ? (values ?? found.attribute.values) : [undefined]).map((value) =>
       platform?.cloudwatch
-        ? { namespace: platform.cloudwatch.namespace, metricName: platform.cloudwatch.name, dimensions: { [platform.dimension]: onAws(who) }, statistic: platform.cloudwatch.statistic }
-        : { namespace: CATALOGUE.namespace, metricName: emfName(found, value), dimensions: { [CATALOGUE.dimension]: onAws(who) } },
+        ? {
+            namespace: platform.cloudwatch.namespace,
+            metricName: platform.cloudwatch.name,
+            dimensions: { [platform.dimension]: onAws(who) },
+            statistic: platform.cloudwatch.statistic,
+          }
+        : {
+            namespace: CATALOGUE.namespace,
+            metricName: emfName(found, value),
+            dimensions: { [CATALOGUE.dimension]: onAws(who) },
+          },
     ),
   );
 }

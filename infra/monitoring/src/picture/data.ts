@@ -29,7 +29,9 @@ async function line(address: string, { expr, legendFormat }: Target, { from, to,
   const parameters = new URLSearchParams({ query, start: `${from}`, end: `${to}`, step: `${step}` });
   const answer = await fetch(`${address}/api/v1/query_range?${parameters}`);
   if (!answer.ok) throw new Error(`Prometheus refused ${query}: ${answer.status} ${await answer.text()}`);
-  const { data } = (await answer.json()) as { data: { result: { metric: Record<string, string>; values: [number, string][] }[] } };
+  const { data } = (await answer.json()) as {
+    data: { result: { metric: Record<string, string>; values: [number, string][] }[] };
+  };
   return data.result.map(({ metric, values }) => ({
     legend: legendFormat.replace(/\{\{(\w+)\}\}/g, (_, label: string) => metric[label] ?? ''),
     points: values.map(([at, value]) => [at, Number(value)] as const).filter(([, value]) => Number.isFinite(value)),

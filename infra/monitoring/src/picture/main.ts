@@ -53,10 +53,20 @@ async function picture(dashboard: any, address: string, span: Span, story: strin
     const levels = [...new Set(row.panels.map((panel: any) => panel.gridPos.y))].slice(0, LEVELS_MAX);
     for (const panel of row.panels.filter(({ gridPos }: any) => levels.includes(gridPos.y))) {
       const { x, y: at, w, h } = panel.gridPos;
-      const box = { x: x * COLUMN + GAP / 2, y: y + (at - first.gridPos.y) * UNIT, width: w * COLUMN - GAP, height: h * UNIT - GAP };
+      const box = {
+        x: x * COLUMN + GAP / 2,
+        y: y + (at - first.gridPos.y) * UNIT,
+        width: w * COLUMN - GAP,
+        height: h * UNIT - GAP,
+      };
       parts.push(draw(panel, await lines(address, panel.targets, span), box, span));
     }
-    y += Math.max(...row.panels.filter(({ gridPos }: any) => levels.includes(gridPos.y)).map(({ gridPos }: any) => gridPos.y + gridPos.h - first.gridPos.y)) * UNIT;
+    y +=
+      Math.max(
+        ...row.panels
+          .filter(({ gridPos }: any) => levels.includes(gridPos.y))
+          .map(({ gridPos }: any) => gridPos.y + gridPos.h - first.gridPos.y),
+      ) * UNIT;
   }
   const notes = [
     `${(span.to - span.from) / 60} minutes of the local stack, ${story}. Minutes stand below each chart, maxima in each legend.`,
@@ -67,7 +77,9 @@ async function picture(dashboard: any, address: string, span: Span, story: strin
 
 function machine(): string {
   const commit = execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], { encoding: 'utf8' }).trim();
-  return `${cpus().length} cores of ${cpus()[0]!.model.replace(/\s*(Processor|CPU).*$/, '').trim()}, commit ${commit}`;
+  return `${cpus().length} cores of ${cpus()[0]!
+    .model.replace(/\s*(Processor|CPU).*$/, '')
+    .trim()}, commit ${commit}`;
 }
 
 /** Panels by the heading above them. */

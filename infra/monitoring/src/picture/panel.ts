@@ -16,7 +16,8 @@ const LEGEND_MAX = 5;
 const RED = '#f2495c';
 
 export const escape = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-export const text = (x: number, y: number, words: string, more = '') => `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${more}>${escape(words)}</text>`;
+export const text = (x: number, y: number, words: string, more = '') =>
+  `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${more}>${escape(words)}</text>`;
 
 /** A panel of the dashboard with its data. */
 export function draw(panel: any, lines: readonly Points[], box: Box, span: Span): string {
@@ -48,15 +49,46 @@ function chart(panel: any, all: readonly Points[], box: Box, span: Span): string
   const highest = Math.max(0, ...layers.flatMap(({ points }) => points.map(([, value]) => value)));
   const limit = limitOf(panel)?.value;
   const near = limit !== undefined && limit < highest * 3 ? limit : 0;
-  const step = nice((Math.max(highest, near * 1.05) || 1) / 4);
-  const top = step * Math.ceil((Math.max(highest, near * 1.05) || 1) / step);
+  const most = Math.max(highest, near * 1.05) || 1;
+  const powers = custom?.scaleDistribution?.type === 'log' && highest > 0;
+  const scale = powers ? byPowers(layers, most) : evenly(most);
   const area = { x: box.x + 64, y: box.y + 34, width: box.width - 78, height: box.height - 34 - 58 };
   const x = (at: number) => area.x + (area.width * (at - span.from)) / (span.to - span.from);
-  const y = (value: number) => area.y + area.height * (1 - value / top);
-  const grid = axis(area, step, top, unit, y) + times(area, span, x);
-  const curves = layers.map((layer, at) => curve(layer, stacked ? layers[at - 1] : undefined, COLORS[at % COLORS.length]!, { x, y, bottom: y(0), span, stacked }));
-  const line = near > 0 ? `<line x1="${area.x}" x2="${area.x + area.width}" y1="${y(near)}" y2="${y(near)}" stroke="${RED}" stroke-dasharray="6 4"/>` : '';
+  const y = (value: number) => area.y + area.height * (1 - Math.max(0, scale.part(value)));
+  const grid = axis(area, scale.ticks, unit, y) + times(area, span, x);
+  const curves = layers.map((layer, at) =>
+    curve(layer, stacked ? layers[at - 1] : undefined, COLORS[at % COLORS.length]!, {
+      x,
+      y,
+      bottom: area.y + area.height,
+      span,
+      stacked,
+    }),
+  );
+  const line =
+    near > 0
+      ? `<line x1="${area.x}" x2="${area.x + area.width}" y1="${y(near)}" y2="${y(near)}" stroke="${RED}" stroke-dasharray="6 4"/>`
+      : '';
   return grid + (stacked ? curves.reverse() : curves).join('') + line + legend(drawn, all.length, box, unit);
+}
+
+/** Where a value is between bottom, 0, and top, 1; and the values that are written beside. */
+interface Axis {
+  readonly part: (value: number) => number;
+  readonly ticks: readonly number[];
+}
+
+function evenly(most: number): Axis {
+  const step = nice(most / 4);
+  const count = Math.ceil(most / step);
+  return { part: (value) => value / (step * count), ticks: Array.from({ length: count + 1 }, (_, at) => at * step) };
+}
+
+function byPowers(lines: readonly Points[], most: number): Axis {
+  const least = Math.min(...lines.flatMap(({ points }) => points.map(([, value]) => value)).filter((value) => value > 0));
+  const [low, high] = [Math.floor(Math.log10(least)), Math.ceil(Math.log10(most))];
+  const ticks = Array.from({ length: high - low + 1 }, (_, at) => 10 ** (low + at));
+  return { part: (value) => (value > 0 ? (Math.log10(value) - low) / Math.max(1, high - low) : 0), ticks };
 }
 
 /** Each layer on top of those before; a missing value is nothing. */
@@ -90,19 +122,27 @@ function curve({ points }: Points, below: Points | undefined, color: string, { x
     if (part && point[0] - part.at(-1)![0] <= 2 * span.step) part.push(point);
     else parts.push([point]);
   }
-  const path = (part: readonly (readonly [number, number])[]) => part.map(([at, value], nth) => `${nth ? 'L' : 'M'}${x(at).toFixed(1)} ${y(value).toFixed(1)}`).join('');
+  const path = (part: readonly (readonly [number, number])[]) =>
+    part.map(([at, value], nth) => `${nth ? 'L' : 'M'}${x(at).toFixed(1)} ${y(value).toFixed(1)}`).join('');
   return parts
     .map((part) => {
-      const floor = below ? [...below.points].reverse().map(([at, value]) => `L${x(at).toFixed(1)} ${y(value).toFixed(1)}`).join('') : `L${x(part.at(-1)![0]).toFixed(1)} ${bottom.toFixed(1)}L${x(part[0]![0]).toFixed(1)} ${bottom.toFixed(1)}`;
+      const floor = below
+        ? [...below.points]
+            .reverse()
+            .map(([at, value]) => `L${x(at).toFixed(1)} ${y(value).toFixed(1)}`)
+            .join('')
+        : `L${x(part.at(-1)![0]).toFixed(1)} ${bottom.toFixed(1)}L${x(part[0]![0]).toFixed(1)} ${bottom.toFixed(1)}`;
       return `<path d="${path(part)}${floor}Z" fill="${color}" fill-opacity="${stacked ? 0.45 : 0.07}"/><path d="${path(part)}" class="line" stroke="${color}"/>`;
     })
     .join('');
 }
 
-function axis(area: Box, step: number, top: number, unit: string, y: (value: number) => number): string {
-  const ticks = Array.from({ length: Math.round(top / step) + 1 }, (_, at) => at * step);
+function axis(area: Box, ticks: readonly number[], unit: string, y: (value: number) => number): string {
   return ticks
-    .map((tick) => `<line x1="${area.x}" x2="${area.x + area.width}" y1="${y(tick)}" y2="${y(tick)}" class="grid"/>${text(area.x - 7, y(tick) + 4, shown(tick, unit), 'class="tick" text-anchor="end"')}`)
+    .map(
+      (tick) =>
+        `<line x1="${area.x}" x2="${area.x + area.width}" y1="${y(tick)}" y2="${y(tick)}" class="grid"/>${text(area.x - 7, y(tick) + 4, shown(tick, unit), 'class="tick" text-anchor="end"')}`,
+    )
     .join('');
 }
 
@@ -111,13 +151,19 @@ function times(area: Box, span: Span, x: (at: number) => number): string {
   const minutes = (span.to - span.from) / 60;
   const step = nice(minutes / 6);
   return Array.from({ length: Math.floor(minutes / step) + 1 }, (_, at) => at * step)
-    .map((minute) => text(x(span.from + minute * 60), area.y + area.height + 16, `${minute}`, 'class="tick" text-anchor="middle"'))
+    .map((minute) =>
+      text(x(span.from + minute * 60), area.y + area.height + 16, `${minute}`, 'class="tick" text-anchor="middle"'),
+    )
     .join('');
 }
 
 function legend(drawn: readonly Points[], all: number, box: Box, unit: string): string {
   const largest = [...drawn].map((line, at) => ({ line, at, most: Math.max(0, ...line.points.map(([, value]) => value)) }));
-  const shownLines = largest.slice().sort((a, b) => b.most - a.most).slice(0, LEGEND_MAX).sort((a, b) => a.at - b.at);
+  const shownLines = largest
+    .slice()
+    .sort((a, b) => b.most - a.most)
+    .slice(0, LEGEND_MAX)
+    .sort((a, b) => a.at - b.at);
   let x = box.x + 12;
   const y = box.y + box.height - 12;
   const entries = shownLines.map(({ line, at, most }) => {
@@ -128,6 +174,9 @@ function legend(drawn: readonly Points[], all: number, box: Box, unit: string): 
   });
   const fitting = entries.filter(({ end }) => end < box.x + box.width + 10);
   const rest = all - fitting.length;
-  const more = rest > 0 && (fitting.at(-1)?.end ?? box.x) < box.x + box.width - 60 ? text((fitting.at(-1)?.end ?? box.x + 12), y, `+ ${rest} more`, 'class="legend dim"') : '';
+  const more =
+    rest > 0 && (fitting.at(-1)?.end ?? box.x) < box.x + box.width - 60
+      ? text(fitting.at(-1)?.end ?? box.x + 12, y, `+ ${rest} more`, 'class="legend dim"')
+      : '';
   return fitting.map(({ entry }) => entry).join('') + more;
 }

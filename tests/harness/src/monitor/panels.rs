@@ -12,7 +12,7 @@ const RATE_INTERVAL: &str = "20s";
 pub(super) struct Panel {
     /// Its dashboard and its title.
     pub(super) place: String,
-    /// In PromQL, without Grafana's variables.
+    /// In Prometheus's language, without Grafana's variables.
     pub(super) query: String,
 }
 

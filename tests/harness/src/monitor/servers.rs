@@ -46,7 +46,8 @@ impl Servers {
     /// Starts both beside a stack and waits until they are ready.
     pub(super) async fn start(info: &Info) -> Result<Self, Error> {
         let (scraper, alerter) = (find(PROMETHEUS)?, find(ALERTMANAGER)?);
-        let folder = workspace::up_state().join("monitor");
+        // Of its own, so that two may run beside one stack.
+        let folder = workspace::up_state().join(format!("monitor-{}", std::process::id()));
         let (prometheus, alertmanager) = (Address::free()?, Address::free()?);
         configure(&folder, info, &alertmanager)
             .map_err(|source| Error::File { path: folder.clone(), source })?;
@@ -81,7 +82,7 @@ impl Servers {
         let children = &mut self.children;
         poll_until("Prometheus and Alertmanager being ready", READY_LIMIT, async || {
             if children.iter_mut().any(|child| child.try_wait().is_ok_and(|status| status.is_some())) {
-                return Err(Error::NotReady { last_words: last_words(folder) });
+                return Err(failed(folder));
             }
             for url in &urls {
                 let answer = http::fetch("GET", url, HeaderMap::new()).await;
@@ -103,11 +104,16 @@ impl Servers {
         }
     }
 
-    /// Ends both.
-    pub(super) async fn end(mut self) {
+    /// Ends both, and removes their folder.
+    ///
+    /// # Errors
+    /// [`Error::File`] for the folder.
+    pub(super) async fn end(mut self) -> Result<(), Error> {
         for child in &mut self.children {
             children::end(child).await;
         }
+        let folder = self.places.folder;
+        std::fs::remove_dir_all(&folder).map_err(|source| Error::File { path: folder, source })
     }
 }
 
@@ -122,11 +128,8 @@ fn find(names: &'static [&'static str]) -> Result<PathBuf, Error> {
     })
 }
 
-/// A fresh folder with the committed configuration, and with this stack's addresses.
+/// A folder with the committed configuration, and with this stack's addresses.
 fn configure(folder: &Path, info: &Info, alertmanager: &Address) -> std::io::Result<()> {
-    if folder.exists() {
-        std::fs::remove_dir_all(folder)?;
-    }
     std::fs::create_dir_all(folder.join("targets"))?;
     let committed = workspace::root().join("infra/monitoring");
     symlink(committed.join("prometheus/prometheus.yml"), folder.join("prometheus.yml"))?;
@@ -148,11 +151,15 @@ fn spawn(program: &Path, folder: &Path, arguments: &[String]) -> Result<Child, E
     command.spawn().map_err(failed)
 }
 
+/// One of them has ended by itself: what it said last of an error.
+pub(super) fn failed(folder: &Path) -> Error {
+    Error::Tool { tool: "Prometheus or Alertmanager", last_words: last_words(folder) }
+}
+
 /// The last line of whichever said something, which is why it ended.
 fn last_words(folder: &Path) -> String {
     let names = PROMETHEUS.iter().chain(ALERTMANAGER);
     let logs = names.filter_map(|name| std::fs::read_to_string(folder.join(format!("{name}.log"))).ok());
-    let errors =
-        logs.filter_map(|log| log.lines().filter(|line| line.contains("err")).next_back().map(str::to_owned));
-    errors.last().unwrap_or_else(|| format!("see {}", workspace::shown(folder)))
+    let mut errors = logs.filter_map(|log| log.lines().rfind(|line| line.contains("err")).map(str::to_owned));
+    errors.next_back().unwrap_or_else(|| format!("see {}", workspace::shown(folder)))
 }

@@ -142,7 +142,7 @@ pub struct Sizes {
     pub cache: (f64, String),
     /// Days that logs are kept.
     pub log_days: f64,
-    /// Alarms and secrets of the stage, by the snapshot of its template.
+    /// Alarms, each as often as it looks at a metric, and secrets of the stage, by the snapshot of its template.
     pub alarms: f64,
     /// As above.
     pub secrets: f64,
@@ -180,7 +180,7 @@ impl Sizes {
             auto_pause_s: of("aurora.auto_pause_s")?,
             cache: (of("cache.nodes")?, node.and_then(Value::as_str).unwrap_or_default().to_owned()),
             log_days: of("logs.retention_days")?,
-            alarms: resources("AWS::CloudWatch::Alarm"),
+            alarms: resources("AWS::CloudWatch::Alarm") + beyond_the_first(snapshot),
             secrets: resources("AWS::SecretsManager::Secret"),
             metrics: said_always(metrics),
         })
@@ -205,6 +205,13 @@ fn node<'a>(file: &'a Value, path: &str) -> Option<&'a Value> {
 fn number(entry: &Value, field: &str, name: &str) -> Result<f64, Error> {
     let path = || Error::NoNumber { path: format!("{name}.{field}") };
     entry.get(field).and_then(Value::as_f64).ok_or_else(path)
+}
+
+/// An alarm costs as often as it looks at a metric; the snapshot lists those of an alarm that looks at more than one.
+fn beyond_the_first(snapshot: &str) -> f64 {
+    let several = snapshot.lines().filter(|line| line.starts_with("  Metrics: "));
+    let more = several.map(|line| line.matches("MetricStat: ").count().saturating_sub(1)).sum::<usize>();
+    f64::from(u32::try_from(more).unwrap_or(u32::MAX))
 }
 
 /// A metric costs what it costs in the hours in which it has a value: these always have one.
