@@ -196,6 +196,7 @@ impl From<&Line<'_>> for Emf {
         for (metric, value) in summary.gauges() {
             emf.gauge(metric, value);
         }
+        emf.count(&catalogue::ORDERS_UNPAID, summary.expiries.expired);
         emf.count(&catalogue::DIFFERENCES, summary.compare.differences);
         for (duty, _) in &summary.stopped {
             emf.count_by(&catalogue::DUTIES_STOPPED, duty, 1_u64);

@@ -27,7 +27,7 @@ const SHOWN: Record<string, readonly string[]> = {
   'AWS::SecretsManager::Secret': ['Name'],
   'AWS::Logs::LogGroup': ['LogGroupName', 'RetentionInDays'],
   'AWS::Logs::MetricFilter': ['FilterPattern'],
-  'AWS::CloudWatch::Alarm': ['Namespace', 'MetricName', 'Statistic', 'ComparisonOperator', 'Threshold', 'Period', 'EvaluationPeriods', 'TreatMissingData', 'AlarmDescription'],
+  'AWS::CloudWatch::Alarm': ['Namespace', 'MetricName', 'Statistic', 'ComparisonOperator', 'Threshold', 'Period', 'EvaluationPeriods', 'TreatMissingData', 'Metrics', 'AlarmDescription'],
   'AWS::Budgets::Budget': ['Budget'],
 };
 

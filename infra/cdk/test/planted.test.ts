@@ -63,7 +63,7 @@ describe('a planted mistake is found, and named by its setting', () => {
   planted('a function that is not deployed', () => undefined, 'functions.refund-orders: no stack deploys it', { ...ours, read: new Map([...ours.read, ['refund-orders', new Set<string>()]]) });
   planted('an alarm with a runbook that does not exist', (t) => (alarm(t, 'orders-late').AlarmDescription = 'Runbook: infra/runbooks/none.md'), 'alarm orderflow-dev-orders-late: infra/runbooks/none.md does not exist');
   planted('an alarm without a runbook', (t) => (alarm(t, 'orders-late').AlarmDescription = 'late'), 'alarm orderflow-dev-orders-late: its description names no runbook');
-  planted('an alarm on words that nobody logs', (t) => (properties(t, 'AWS::Logs::MetricFilter', 'ProviderAway').FilterPattern = '"batch answered" "breaker_opened"'), 'metric filter ProviderAway: no function logs "breaker_opened"');
+  planted('an alarm on words that nobody logs', (t) => (properties(t, 'AWS::Logs::MetricFilter', 'PaymentsDiffer').FilterPattern = '"provider and rows agree"'), 'metric filter PaymentsDiffer: no function logs "provider and rows agree"');
   planted('an alarm that nobody hears', (t) => delete alarm(t, 'orders-late').AlarmActions, 'alarm orderflow-dev-orders-late: nobody hears it');
   planted('a function that anybody may call', (t) => (properties(t, 'AWS::Lambda::Url', 'servecatalog').AuthType = 'NONE'), 'functions.serve-catalog.function_url: takes unsigned requests');
   planted('a permission for everybody', (t) => (properties(t, 'AWS::Lambda::Permission', 'InvokeFunctionFromCloudFront').Principal = '*'), 'functions.serve-catalog.function_url: ');

@@ -67,11 +67,31 @@ fn add(counts: &mut Vec<(&'static str, u32)>, name: &'static str) {
 mod tests {
     use telemetry::catalogue;
 
-    use crate::Signal;
+    use crate::{Later, Signal};
 
     #[test]
     fn the_catalogue_of_metrics_knows_every_signal() {
         let words: Vec<&str> = Signal::ALL.iter().map(|signal| signal.as_str()).collect();
         assert_eq!(catalogue::PAYMENT_ATTEMPTS.attribute.unwrap().values, words);
+    }
+
+    #[test]
+    fn the_catalogue_of_metrics_knows_why_a_request_comes_later() {
+        let all = [
+            Later::RateLimited,
+            Later::BreakerOpen,
+            Later::NoTime,
+            Later::KeyTooOld,
+            Later::NotConnected,
+            Later::Unauthorized,
+            Later::Throttled,
+            Later::InFlight,
+            Later::NoAnswer,
+        ];
+        for metric in [&catalogue::RETRIED, &catalogue::PAYMENTS_PARKED, &catalogue::PAYMENT_REQUESTS] {
+            let words = metric.attribute.unwrap().values;
+            let missing = all.iter().map(|why| why.as_str()).filter(|why| !words.contains(why));
+            assert_eq!(missing.collect::<Vec<_>>(), [""; 0], "{}", metric.name);
+        }
     }
 }

@@ -167,6 +167,8 @@ catalogue! {
         "Payments that a person has to look at");
     CAPTURED_NOT_CONFIRMED = ("payments.captured_not_confirmed", Kind::Gauge, Count, None, RECONCILE,
         "Orders whose money was taken and that are not confirmed; must be 0");
+    ORDERS_UNPAID = ("orders.unpaid", Kind::Counter, Count, None, RECONCILE,
+        "Orders rejected because nobody could take their payment for 23 hours");
     EVENTS_UNSENT = ("orders.events.unsent", Kind::Gauge, Count, None, RECONCILE,
         "Events of orders that are not marked as published, a minute after they were written");
     DIFFERENCES = ("payments.differences", Kind::Counter, Count, None, RECONCILE,

@@ -18,6 +18,7 @@ mod result;
 mod settings;
 
 use crate::campaign::{allow_giving_up, rest, trouble};
+use crate::children::Address;
 use crate::orders::{Plan, Repricing, Variety};
 use crate::sender::{self, Run};
 use crate::sent::Changed;
@@ -26,7 +27,7 @@ use crate::verdict::judge;
 use crate::{Error, database, demo, evidence, figures, kits, progress, sandbox, stack};
 use adapted::{UNKNOWN_TYPES, refused_types};
 use cdk::{Cdk, STAGE};
-use emulator::{ACCOUNT_ID, Address, Emulator};
+use emulator::{ACCOUNT_ID, Emulator};
 use facts::{Facts, PREFIX};
 use result::{Outcome, Update};
 use serde_json::Value;

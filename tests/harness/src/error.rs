@@ -11,6 +11,14 @@ pub enum Error {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// A program that is not ours is not installed.
+    #[error("{program} is not on PATH: {advice}")]
+    NotInstalled {
+        /// Its name.
+        program: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
     /// The stack ended before it was ready.
     #[error("the stack ended before it was ready: {last_words}")]
     NotReady {

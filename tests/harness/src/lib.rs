@@ -5,7 +5,8 @@
 //! [`verdict`] compares, [`report`] prints. [`demo`] is all of that; [`outage`] takes the payment provider away in the
 //! middle and measures, [`redis_outage`] takes Redis, [`campaign`] breaks everything at random, [`load`] lets k6 offer
 //! orders and draws what came of it with [`svg`], [`peers`] compares with what others would write, [`counts`] counts what a
-//! batch costs, [`deploy_check`] runs what CDK deployed to an emulator; the other commands look into a running stack.
+//! batch costs, [`deploy_check`] runs what CDK deployed to an emulator, [`monitor`] runs Prometheus beside a running stack;
+//! the other commands look into a running stack.
 //!
 //! Promises: the verdict rests on sources that know nothing of each other (the sender's file, the SQL rows, the
 //! provider's ledger, the stock, the published events) and on no code of the functions; the same seed sends the same
@@ -28,6 +29,7 @@ pub mod demo;
 pub mod deploy_check;
 pub mod load;
 pub mod measure;
+pub mod monitor;
 pub mod outage;
 pub mod peers;
 pub mod plant;
@@ -37,6 +39,7 @@ pub mod report;
 
 pub mod commands;
 
+pub mod children;
 pub mod control;
 pub mod database;
 pub mod figures;

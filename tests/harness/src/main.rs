@@ -2,7 +2,9 @@
 
 use clap::Parser as _;
 use harness::commands::{dlq, order, send, status, up};
-use harness::{Error, campaign, counts, demo, deploy_check, load, measure, outage, peers, redis_outage};
+use harness::{
+    Error, campaign, counts, demo, deploy_check, load, measure, monitor, outage, peers, redis_outage,
+};
 use std::process::ExitCode;
 use xtask::cli::{Cli, Command};
 use xtask::out;
@@ -17,6 +19,7 @@ async fn main() -> ExitCode {
         Command::Counts(options) => counts::run(&options).await,
         Command::DeployCheck(options) => deploy_check::run(&options).await,
         Command::Load(options) => load::run(&options).await,
+        Command::Monitor(options) => monitor::run(&options).await,
         Command::Cost(options) if options.measure => measure::run().await,
         Command::Peers(options) => peers::run(&options).await,
         Command::Up(options) => up::up(&options).await,

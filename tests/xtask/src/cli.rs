@@ -8,10 +8,12 @@ use std::path::PathBuf;
 
 mod counts;
 mod load;
+mod monitor;
 mod peers;
 
 pub use counts::Counts;
 pub use load::{LoadTest, Shape, Without};
+pub use monitor::Monitor;
 pub use peers::{Peer, Peers};
 
 /// orderflow's tasks: run the stack on this machine, drive it, look into it, test it.
@@ -74,9 +76,11 @@ pub enum Command {
     /// needs. Settings: AWS's limits and advice hold to the letter for the stages dev and prod; local and test are
     /// faster than AWS allows on purpose, and keep what would break on this machine too.
     Doctor(Doctor),
-    /// Checks infra/cdk without an AWS account: types, assertions, our rules, cdk-nag, cfn-lint, checkov
+    /// Checks infra/cdk without an AWS account (types, assertions, our rules, cdk-nag, cfn-lint, checkov), and infra/monitoring
+    /// without a stack (generated files, names, promtool, amtool)
     ///
-    /// Needs Node.js 20.12 or newer with npm, and Python 3; everything else is installed inside the checkout.
+    /// Needs Node.js 20.12 or newer with npm, Python 3, and promtool and amtool (`apt install prometheus
+    /// prometheus-alertmanager`); everything else is installed inside the checkout.
     InfraCheck,
     /// Deploys infra/cdk to ministack, an AWS emulator that is not ours, runs orders through what was deployed, judges them,
     /// updates and deletes the stacks; exits 1 on anything missing there or wrong
@@ -85,6 +89,12 @@ pub enum Command {
     /// real `cdk` deploys the synthesized templates, without Docker; the Data API, PostgreSQL, Redis and the payment
     /// provider are those of the local stack. What the emulator cannot follow is listed at the end.
     DeployCheck(DeployCheck),
+    /// Starts Prometheus and Alertmanager beside the stack that `up` started, until Ctrl-C; with --check, loads the stack
+    /// and exits 1 when a query of a dashboard or a rule says nothing
+    ///
+    /// Needs both programs: `apt install prometheus prometheus-alertmanager`. They listen on loopback, with the
+    /// configuration of infra/monitoring; their data goes with them.
+    Monitor(Monitor),
     /// Shows what a month of orders costs on AWS, beside the design that most people would write first
     ///
     /// From infra/prices.json, the sizes in infra/settings.json, and the calls that a demo made and counted

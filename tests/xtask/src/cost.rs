@@ -1,7 +1,7 @@
 //! `cost`: what a month of orders costs on AWS, beside the design that most people would write first.
 //!
-//! Three files and nothing else: `infra/prices.json` has the prices, `infra/measured.json` the calls that a demo made
-//! and counted, `infra/settings.json` the sizes. The [model] multiplies; what it assumes beyond them it prints. No
+//! Four files and nothing else: `infra/prices.json` has the prices, `infra/measured.json` the calls that a demo made
+//! and counted, `infra/settings.json` the sizes, `infra/monitoring/metrics.json` the metrics. The [model] multiplies; what it assumes beyond them it prints. No
 //! duration in it was measured on AWS.
 
 use crate::workspace::root;
@@ -19,6 +19,7 @@ const PRICES: &str = "infra/prices.json";
 /// What `cost --measure` writes.
 pub const MEASURED: &str = "infra/measured.json";
 const SETTINGS: &str = "infra/settings.json";
+const METRICS: &str = "infra/monitoring/metrics.json";
 
 /// Prints the model.
 ///
@@ -43,7 +44,7 @@ pub fn run(options: &cli::Cost) -> Result<(), Error> {
 /// As [`run`].
 pub fn sources(stage: &str) -> Result<(Prices, Sizes), Error> {
     let snapshot = text(&format!("infra/cdk/test/snapshots/{stage}.txt"))?;
-    Ok((Prices::read(&json(PRICES)?)?, Sizes::read(&json(SETTINGS)?, &snapshot, stage)?))
+    Ok((Prices::read(&json(PRICES)?)?, Sizes::read(&json(SETTINGS)?, &snapshot, &json(METRICS)?, stage)?))
 }
 
 fn text(file: &str) -> Result<String, Error> {

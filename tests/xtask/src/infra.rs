@@ -1,4 +1,5 @@
-//! `infra-check`: everything that can be said about the CDK app without an AWS account.
+//! `infra-check`: everything that can be said about the CDK app without an AWS account, and about the monitoring without a
+//! running stack.
 //!
 //! It installs what the lock file names, then types, tests and lints; nothing leaves the checkout.
 
@@ -12,6 +13,13 @@ const STEPS: [(&str, &[&str]); 4] = [
     ("types", &["run", "typecheck"]),
     ("assertions, rules and their planted mistakes, cdk-nag, snapshots", &["test"]),
     ("cfn-lint and checkov", &["run", "lint"]),
+];
+
+/// The same for `infra/monitoring`, which asks promtool and amtool.
+const MONITORING: [(&str, &[&str]); 3] = [
+    ("installing what the lock file names", &["ci", "--no-audit", "--no-fund"]),
+    ("types", &["run", "typecheck"]),
+    ("generated files, names both ways, rules, routes, runbooks, dashboards", &["test"]),
 ];
 
 /// Installs what the lock file names, unless that has been done since the lock file changed.
@@ -32,14 +40,17 @@ pub fn install() -> Result<(), Error> {
     run(Command::new("npm").args(arguments).arg("--silent").current_dir(folder))
 }
 
-/// Runs every check of `infra/cdk`.
+/// Runs every check of `infra/cdk` and `infra/monitoring`.
 ///
 /// # Errors
 /// The first check that failed; [`Error::Start`] where npm is not installed.
 pub fn check() -> Result<(), Error> {
-    for (name, arguments) in STEPS {
-        out::heading(name);
-        run(Command::new("npm").args(arguments).current_dir(root().join("infra/cdk")))?;
+    // The rules of `infra/monitoring` are held against the alarms of `infra/cdk`, which come first.
+    for (folder, steps) in [("infra/cdk", &STEPS[..]), ("infra/monitoring", &MONITORING[..])] {
+        for (name, arguments) in steps {
+            out::heading(&format!("{folder}: {name}"));
+            run(Command::new("npm").args(*arguments).current_dir(root().join(folder)))?;
+        }
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         | Command::Campaign(_)
         | Command::DeployCheck(_)
         | Command::Load(_)
+        | Command::Monitor(_)
         | Command::Cost(_)
         | Command::Peers(_)
         | Command::Demo(_) => heavy::build_and_hand_over(),

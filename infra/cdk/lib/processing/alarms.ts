@@ -1,6 +1,10 @@
 // The alarms: each says in its description which runbook to open, and goes to one topic.
 //
-// Thresholds and their reasons are in infra/settings.json. A rule checks that every runbook named here exists.
+// Thresholds and their reasons are in infra/settings.json. A rule checks that every runbook named here exists. The same
+// troubles ring in Prometheus under the same names (infra/monitoring); a test there compares both lists.
+//
+// What functions say is read from their own metrics, by the catalogue's names. Log lines are counted only where no metric
+// says it.
 
 import { Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
@@ -13,9 +17,14 @@ import type { OrderflowFunction } from '../orderflow-function.ts';
 import type { Section } from '../settings.ts';
 import type { Stateful } from '../stateful-stack.ts';
 import { cacheNodes } from '../stateful/cache.ts';
+import { emfMetric, emfSum } from './emf.ts';
 
 const MINUTE = Duration.minutes(1);
 const FIVE_MINUTES = Duration.minutes(5);
+const HOUR = Duration.hours(1);
+
+/** Times the speed at which an error budget just lasts: it uses 2 % of a month's within an hour (SRE workbook, chapter 5). */
+const BURNS_FAST = 14.4;
 
 /** What is watched. */
 export interface AlarmsProps {
@@ -51,7 +60,9 @@ export class Alarms extends Construct {
     super(scope, id);
     this.watchQueues();
     this.watchFunctions();
+    this.watchObjectives();
     this.watchPayments();
+    this.watchReconciler();
     this.watchDatabase();
     this.watchCache();
   }
@@ -69,7 +80,11 @@ export class Alarms extends Construct {
         above: 0,
       });
     }
-    for (const [name, setting] of [['orders', 'queue_age_s'], ['products', 'queue_age_s'], ['payments', 'payment_age_s']] as const) {
+    for (const [name, setting] of [
+      ['orders', 'queue_age_s'],
+      ['products', 'queue_age_s'],
+      ['payments', 'payment_age_s'],
+    ] as const) {
       this.watch({
         name: `${name}-late`,
         runbook: 'queue-is-late',
@@ -111,48 +126,145 @@ export class Alarms extends Construct {
     });
   }
 
+  /** How fast the error budget of the latency objective burns; infra/monitoring/src/slo.ts has the whole of it. */
+  private watchObjectives(): void {
+    const limits = this.props.settings.section('alarms');
+    const { stage } = this.props.settings;
+    const of = (statistic: string) => emfMetric(stage, 'orders.accepted.duration', 'process-orders', { period: HOUR, statistic });
+    this.watch({
+      name: 'orders-latency-burns-fast',
+      runbook: 'orders-latency',
+      says: "orders are accepted too late, so often that 2 % of the month's error budget went within an hour",
+      metric: new cloudwatch.MathExpression({
+        expression: `IF(orders >= ${limits.number('slo_messages_per_hour')}, 100 - intime, 0)`,
+        usingMetrics: { orders: of('SampleCount'), intime: of(`PR(:${limits.number('slo_latency_s')})`) },
+        period: HOUR,
+        label: 'orders accepted too late, percent',
+      }),
+      above: Number((BURNS_FAST * (100 - limits.number('slo_latency_percent'))).toFixed(4)),
+    });
+  }
+
   private watchPayments(): void {
-    const [settle, reconcile] = [this.named('settle-payments'), this.named('reconcile-orders')];
+    const { stage } = this.props.settings;
+    const limits = this.props.settings.section('alarms');
+    const settled = (metric: string, value?: string, period = FIVE_MINUTES) =>
+      emfMetric(stage, metric, 'settle-payments', { period, statistic: 'Sum' }, value);
     this.watch({
       name: 'provider-away',
       runbook: 'provider-outage',
       says: 'payments are parked because the breaker is open',
-      metric: this.lines(settle, 'ProviderAway', logs.FilterPattern.allTerms('batch answered', 'breaker_open'), MINUTE),
+      metric: settled('payments.parked', 'breaker_open', MINUTE),
       above: 0,
-      periods: this.props.settings.section('alarms').number('provider_down_minutes'),
+      periods: limits.number('provider_down_minutes'),
     });
     this.watch({
       name: 'provider-refuses-key',
       runbook: 'rotate-a-secret',
       says: 'the provider refuses our key',
-      metric: this.lines(settle, 'KeyRefused', logs.FilterPattern.allTerms('batch answered', 'unauthorized'), FIVE_MINUTES),
+      metric: settled('payments.attempts', 'unauthorized'),
       above: 0,
     });
     this.watch({
       name: 'payments-stopped',
       runbook: 'payments-stopped',
       says: 'somebody has switched payments off, and orders wait for them',
-      metric: this.lines(settle, 'PaymentsStopped', logs.FilterPattern.allTerms('batch answered', 'payments_stopped'), FIVE_MINUTES),
+      metric: settled('payments.parked', 'payments_stopped'),
       above: 0,
     });
     this.watch({
       name: 'orders-unpaid',
       runbook: 'provider-outage',
       says: 'orders were rejected because nobody could take their payment for 23 hours',
-      metric: this.lines(reconcile, 'OrdersUnpaid', logs.FilterPattern.allTerms('orders ended unpaid'), FIVE_MINUTES),
+      metric: emfMetric(stage, 'orders.unpaid', 'reconcile-orders', { period: FIVE_MINUTES, statistic: 'Sum' }),
       above: 0,
     });
     this.watch({
       name: 'payments-differ',
       runbook: 'payments-differ',
       says: 'the provider and the rows disagree, or a hold could not be released',
+      // The metric counts what the comparison finds; only the lines have what sweeps and cancellations meet.
       metric: this.lines(
-        reconcile,
+        this.named('reconcile-orders'),
         'PaymentsDiffer',
         logs.FilterPattern.anyTerm('provider and rows disagree', 'hold could not be canceled'),
         FIVE_MINUTES,
       ),
       above: 0,
+    });
+  }
+
+  /** What each run of the reconciler counts. Its period is the time between two runs: that is how often there is a value. */
+  private watchReconciler(): void {
+    const { stage } = this.props.settings;
+    const limits = this.props.settings.section('alarms');
+    const every = this.props.settings.section('functions').section('reconcile-orders').section('schedule').number('every_s');
+    const period = Duration.seconds(every);
+    const runsOf = (setting: string) => Math.max(1, Math.ceil((limits.number(setting) * 60) / every));
+    const gauge = (watch: Omit<Watch, 'metric'>, metric: string) =>
+      this.watch({ ...watch, metric: emfMetric(stage, metric, 'reconcile-orders', { period, statistic: 'Maximum' }) });
+    gauge(
+      {
+        name: 'captured-not-confirmed',
+        runbook: 'captured-not-confirmed',
+        says: 'money was taken for an order that is not confirmed',
+        above: 0,
+      },
+      'payments.captured_not_confirmed',
+    );
+    gauge(
+      {
+        name: 'payments-in-doubt',
+        runbook: 'payments-in-doubt',
+        says: 'the outcome of a payment has been unknown for too long',
+        above: limits.number('unknown_age_s'),
+      },
+      'payments.unknown.age',
+    );
+    gauge(
+      {
+        name: 'payments-to-review',
+        runbook: 'payments-in-doubt',
+        says: 'there are payments that a person has to look at',
+        above: 0,
+      },
+      'payments.review.waiting',
+    );
+    gauge(
+      {
+        name: 'payments-parked-long',
+        runbook: 'provider-outage',
+        says: 'a payment has been parked for half of the time after which its order is rejected',
+        above: limits.number('parked_hours') * 3600,
+      },
+      'payments.parked.age',
+    );
+    gauge(
+      {
+        name: 'payments-compared-late',
+        runbook: 'reconcile-stops-early',
+        says: 'charges are not compared with the rows in time',
+        above: limits.number('compare_behind_s'),
+      },
+      'payments.compare.behind',
+    );
+    gauge(
+      {
+        name: 'events-unsent',
+        runbook: 'events-unsent',
+        says: 'events of orders are not published',
+        above: 0,
+        periods: runsOf('unsent_minutes'),
+      },
+      'orders.events.unsent',
+    );
+    this.watch({
+      name: 'reconcile-orders-stops-early',
+      runbook: 'reconcile-stops-early',
+      says: 'runs of reconcile-orders stop before their work is done',
+      metric: emfSum(stage, 'reconcile.duties.stopped', 'reconcile-orders', period),
+      above: 0,
+      periods: runsOf('stopped_minutes'),
     });
   }
 
@@ -171,6 +283,14 @@ export class Alarms extends Construct {
       }),
       above: limits.number('acu_percent'),
       periods: limits.number('acu_minutes'),
+    });
+    this.watch({
+      name: 'data-api-fails',
+      runbook: 'data-api-fails',
+      says: 'calls to the Data API fail or are throttled',
+      // Of the function that calls it most: one alarm cannot add up those of all.
+      metric: emfSum(this.props.settings.stage, 'data_api.failures', 'process-orders', FIVE_MINUTES),
+      above: limits.number('data_api_failures_per_5_minutes'),
     });
   }
 
@@ -197,18 +317,20 @@ export class Alarms extends Construct {
         });
       }
     }
-    const lost = logs.FilterPattern.anyTerm('connection to Redis failed', 'Redis took too long', 'Redis refused');
     this.watch({
       name: 'redis-away',
       runbook: 'redis-away',
       says: 'settle-payments goes on without Redis, each instance with its share of the rate',
-      metric: this.lines(this.named('settle-payments'), 'RedisAway', lost, MINUTE),
+      metric: emfMetric(this.props.settings.stage, 'payments.gate.degraded', 'settle-payments', {
+        period: MINUTE,
+        statistic: 'Sum',
+      }),
       above: 0,
       periods: limits.number('cache_minutes'),
     });
   }
 
-  /** Counts log lines of a function that match. */
+  /** Counts log lines of a function that match, where no metric says the same. */
   private lines(
     from: OrderflowFunction,
     metricName: string,

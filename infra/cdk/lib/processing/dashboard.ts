@@ -1,11 +1,17 @@
-// One dashboard: from the alarms down through queues, functions, database and cache, in the order of an order's way.
+// One dashboard: from the alarms down through queues, functions, database and cache, in the order of an order's way; then
+// what the functions say of orders and payments, by the panels of infra/monitoring, which Grafana shows too.
 
 import { Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
+import { orders } from '../../../monitoring/src/dashboards/orders.ts';
+import type { Panel } from '../../../monitoring/src/dashboards/panel.ts';
+import { payments } from '../../../monitoring/src/dashboards/payments.ts';
 import { named } from '../names.ts';
 import { cacheNodes } from '../stateful/cache.ts';
+import type { Stage } from '../settings.ts';
 import type { Alarms, AlarmsProps } from './alarms.ts';
+import { lineMetric } from './emf.ts';
 
 const WIDTH = 24;
 const MINUTE = Duration.minutes(1);
@@ -22,7 +28,39 @@ export class Dashboard extends Construct {
     dashboard.addWidgets(...queueWidgets(props));
     dashboard.addWidgets(...functionWidgets(props));
     dashboard.addWidgets(...dataWidgets(props));
+    for (const [title, rows] of [
+      ['Orders', orders],
+      ['Payments', payments],
+    ] as const) {
+      dashboard.addWidgets(new cloudwatch.TextWidget({ markdown: `# ${title}`, width: WIDTH, height: 1 }));
+      dashboard.addWidgets(
+        ...panelWidgets(
+          rows.flatMap(({ panels }) => panels),
+          props.settings.stage,
+        ),
+      );
+    }
   }
+}
+
+/** Panels that CloudWatch has something to show in. */
+function panelWidgets(panels: readonly Panel[], stage: Stage): cloudwatch.IWidget[] {
+  return panels.flatMap((panel): cloudwatch.IWidget[] => {
+    const lines = panel.series.flatMap((series) => series.lines);
+    const metrics = lines.map((line, at) => lineMetric(stage, line, at, MINUTE));
+    if (metrics.length === 0) return [];
+    if (panel.stat) return [new cloudwatch.SingleValueWidget({ title: panel.title, metrics, width: WIDTH / 6, height: 4 })];
+    const limits = panel.limit === undefined ? [] : [{ value: panel.limit, label: 'limit', color: cloudwatch.Color.RED }];
+    return [
+      new cloudwatch.GraphWidget({
+        title: panel.title,
+        left: metrics,
+        leftAnnotations: limits,
+        stacked: panel.stacked ?? false,
+        width: WIDTH / 3,
+      }),
+    ];
+  });
 }
 
 function graph(title: string, left: cloudwatch.IMetric[], right: cloudwatch.IMetric[] = []): cloudwatch.GraphWidget {

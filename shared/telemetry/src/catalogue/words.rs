@@ -29,7 +29,7 @@ pub(super) const QUARANTINE: &[&str] = &[
     "id_reused",
 ];
 
-/// Why a record goes back to its queue.
+/// Why a record goes back to its queue: reasons of our own, and `payments::Later`.
 pub(super) const RETRY: &[&str] = &[
     "database_unavailable",
     "database_resuming",
@@ -42,6 +42,12 @@ pub(super) const RETRY: &[&str] = &[
     "panicked",
     "row_not_moved",
     "in_flight",
+    "rate_limited",
+    "breaker_open",
+    "key_too_old",
+    "not_connected",
+    "unauthorized",
+    "throttled",
 ];
 
 /// `payments::Later`, and the switch that stops all payments.

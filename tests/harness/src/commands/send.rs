@@ -18,7 +18,10 @@ pub async fn run(options: &cli::Send) -> Result<(), Error> {
     let info = Info::find(&workspace::up_state())?;
     match &options.file {
         Some(file) => send_file(&info, file).await,
-        None => send_generated(&info, &options.load).await,
+        None => {
+            out::line(&generated(&info, &options.load, Repricing::Never).await?);
+            Ok(())
+        }
     }
 }
 
@@ -39,11 +42,20 @@ async fn send_file(info: &Info, path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-async fn send_generated(info: &Info, load: &cli::Load) -> Result<(), Error> {
+/// Sends generated orders, and in the middle new prices and deliveries, as the demo does.
+///
+/// # Errors
+/// What the queues return.
+pub async fn shop(info: &Info, load: &cli::Load) -> Result<(), Error> {
+    out::note(&generated(info, load, Repricing::InTheMiddle).await?);
+    Ok(())
+}
+
+/// Sends, and says what was sent.
+async fn generated(info: &Info, load: &cli::Load, reprice: Repricing) -> Result<String, Error> {
     let file = workspace::up_state().join("sent.jsonl");
     let units = usize::try_from(load.orders).unwrap_or(usize::MAX);
-    let plan =
-        Plan { units, seed: load.seed, start: now(), reprice: Repricing::Never, variety: Variety::Shop };
+    let plan = Plan { units, seed: load.seed, start: now(), reprice, variety: Variety::Shop };
     let (sent, enough) = (Cell::new(0), Cell::new(false));
     let (queues, sql) = (info.sqs(), info.sql().await?);
     let (orders, products) = (info.queue("orders")?, info.queue("products")?);
@@ -62,11 +74,10 @@ async fn send_generated(info: &Info, load: &cli::Load) -> Result<(), Error> {
     )
     .await?;
     let messages = sent.get();
-    out::line(&format!(
+    Ok(format!(
         "Sent {messages} messages for {units} orders and malformed bodies; {} lists them.",
         workspace::shown(&file)
-    ));
-    Ok(())
+    ))
 }
 
 /// One document, or one body a line. A file that is no document as a whole is taken line by line, as it is: what is

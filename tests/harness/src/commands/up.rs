@@ -87,6 +87,7 @@ fn where_everything_is(info: &Info) -> String {
         row("PostgreSQL", info.postgres_url.clone()),
         row("Redis", info.redis_url.clone()),
         row("control", format!("{}/status", info.control_url)),
+        row("metrics", format!("{}/metrics", info.control_url)),
         row("logs", workspace::shown(&info.log_dir)),
     ];
     rows.extend(

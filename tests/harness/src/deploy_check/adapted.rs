@@ -29,7 +29,7 @@ pub(super) const UNKNOWN_TYPES: [&str; 6] = [
 ];
 
 /// The whole list, in the words of ministack 1.5.33. All but the last two are changes of the templates.
-pub(super) const LIMITS: [Limit; 8] = [
+pub(super) const LIMITS: [Limit; 9] = [
     Limit {
         what: "AWS::EC2::EIP, NatGateway, FlowLog, SecurityGroupEgress, SecurityGroupIngress, AWS::Budgets::Budget",
         instead: "taken out",
@@ -61,6 +61,11 @@ pub(super) const LIMITS: [Limit; 8] = [
         attempt: "no server is started: the endpoint is REDIS_HOST:REDIS_PORT of the emulator's environment, without TLS",
     },
     Limit {
+        what: "AWS::CloudWatch::Alarm, Metrics",
+        instead: "the first of its metrics alone",
+        attempt: "AWS::CloudWatch::Alarm Properties.Metrics (metric math) is not supported; use MetricName and Namespace",
+    },
+    Limit {
         what: "RDS Data API",
         instead: "AWS_ENDPOINT_URL_RDS_DATA in the functions' environment: local-cloud's, over PostgreSQL",
         attempt: "`select 1` was answered with Unsupported SQL in RDS Data API stub mode: select 1",
@@ -87,6 +92,7 @@ pub(super) fn adapt(template: &mut Value) {
         point_at_id(value, &secrets);
         exclude_punctuation(value);
         open_redis(value);
+        watch_one_metric(value);
     });
 }
 
@@ -168,6 +174,22 @@ fn exclude_punctuation(value: &mut Value) {
     }
 }
 
+/// Of an alarm on an expression keeps the first metric.
+fn watch_one_metric(value: &mut Value) {
+    let Some(Value::Array(metrics)) = value.get("Metrics").filter(|_| value.get("AlarmName").is_some())
+    else {
+        return;
+    };
+    let Some(first) = metrics.iter().find_map(|metric| metric.get("MetricStat")).cloned() else { return };
+    let Some(alarm) = value.as_object_mut() else { return };
+    alarm.remove("Metrics");
+    for name in ["Namespace", "MetricName", "Dimensions"] {
+        alarm.insert(name.to_owned(), first["Metric"][name].clone());
+    }
+    alarm.insert("Period".to_owned(), first["Period"].clone());
+    alarm.insert("Statistic".to_owned(), first["Stat"].clone());
+}
+
 /// Of `rediss://:TOKEN@HOST:PORT` keeps `redis://HOST:PORT`.
 fn open_redis(value: &mut Value) {
     let Some(parts) = value.get_mut("Fn::Join").and_then(|join| join[1].as_array_mut()) else { return };
@@ -217,6 +239,19 @@ mod tests {
                 "One": {"Type": "AWS::Lambda::Function"},
                 "Two": {"Type": "AWS::Lambda::Function", "DependsOn": ["One"]},
             }),
+        );
+    }
+
+    #[test]
+    fn an_alarm_on_an_expression_keeps_its_first_metric() {
+        let stat = |name: &str| json!({"Metric": {"Namespace": "N", "MetricName": name, "Dimensions": []}, "Period": 60, "Stat": "Sum"});
+        let metrics =
+            json!([{"Expression": "SUM([a, b])"}, {"MetricStat": stat("a")}, {"MetricStat": stat("b")}]);
+        check(
+            json!({"A": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"AlarmName": "x", "Metrics": metrics}}}),
+            json!({"A": {"Type": "AWS::CloudWatch::Alarm", "Properties": {
+                "AlarmName": "x", "Namespace": "N", "MetricName": "a", "Dimensions": [], "Period": 60, "Statistic": "Sum"
+            }}}),
         );
     }
 

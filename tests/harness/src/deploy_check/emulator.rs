@@ -3,12 +3,12 @@
 //! It runs the deployed functions as child processes with its own environment beneath theirs, so that the endpoints of
 //! what it lacks reach them as variables that every AWS SDK knows, and no template names them.
 
+use crate::children::{self, Address, guarded};
 use crate::stack::{Info, poll_until};
-use crate::{Error, http, stack};
+use crate::{Error, http};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
-use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -20,9 +20,6 @@ use xtask::{python, workspace};
 /// Longest time until it answers; it takes half a second.
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long it may take to end when asked to.
-const STOP_LIMIT: Duration = Duration::from_secs(10);
-
 /// Longest time for a question to one of its services.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
@@ -31,24 +28,6 @@ const FACTS: &str = "tests/harness/src/deploy_check/facts.py";
 
 /// The account that everything belongs to there.
 pub(super) const ACCOUNT_ID: &str = "000000000000";
-
-/// An address for the emulator, chosen before it starts: others must know it beforehand.
-#[derive(Debug, Clone)]
-pub(super) struct Address {
-    /// Its endpoint for all services.
-    pub(super) url: String,
-    port: u16,
-}
-
-impl Address {
-    /// A free port of this machine, and nobody else's.
-    pub(super) fn free() -> Result<Self, Error> {
-        let failed = |source| Error::File { path: "127.0.0.1".into(), source };
-        let listener = TcpListener::bind("127.0.0.1:0").map_err(failed)?;
-        let port = listener.local_addr().map_err(failed)?.port();
-        Ok(Self { url: format!("http://127.0.0.1:{port}"), port })
-    }
-}
 
 /// A running emulator.
 #[derive(Debug)]
@@ -128,30 +107,13 @@ impl Emulator {
 
     /// Asks it to end, its functions with it; kills it when it takes too long.
     pub(super) async fn end(mut self) {
-        if let Some(pid) = self.child.id() {
-            let asked = Command::new("kill").arg(pid.to_string()).status().await;
-            if asked.is_ok_and(|status| status.success())
-                && tokio::time::timeout(STOP_LIMIT, self.child.wait()).await.is_ok()
-            {
-                return;
-            }
-        }
-        self.child.kill().await.ok();
+        children::end(&mut self.child).await;
     }
 }
 
 /// The port at the end of a URL.
 fn port(url: &str) -> &str {
     url.trim_end_matches('/').rsplit(':').next().unwrap_or_default()
-}
-
-/// A command that the kernel ends with this process, whatever ends this process.
-fn guarded(program: &Path) -> Command {
-    let mut command = Command::new(stack::programs().join("local-cloud"));
-    command
-        .args(["guard", "--parent", &std::process::id().to_string(), "--signal", "KILL", "--"])
-        .arg(program);
-    command
 }
 
 /// Where the emulator unpacks functions: below a folder whose `node_modules` is that of `infra/cdk`, because Lambda's

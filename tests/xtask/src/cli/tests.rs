@@ -51,6 +51,9 @@ fn every_command_parses_as_documented() {
     check("xtask dlq show --from quarantine --limit 3 --body", true);
     check("xtask dlq redrive --from quarantine", true);
     check("xtask deploy-check --orders 500 --functions target/lambda --json", true);
+    check("xtask monitor --for 30", true);
+    check("xtask monitor --check --json", true);
+    check("xtask monitor --json", false);
     check("xtask doctor --json", true);
     check("xtask cost --orders-per-month 3000000 --orders-per-batch 1 --stage dev --json", true);
     check("xtask cost --stage local", false);

@@ -142,18 +142,20 @@ pub struct Sizes {
     pub cache: (f64, String),
     /// Days that logs are kept.
     pub log_days: f64,
-    /// Alarms and secrets of the stage, by the snapshot of its template.
+    /// Alarms, each as often as it looks at a metric, and secrets of the stage, by the snapshot of its template.
     pub alarms: f64,
     /// As above.
     pub secrets: f64,
+    /// Metrics that functions say all the time: those of the catalogue without an attribute, once for each function.
+    pub metrics: f64,
 }
 
 impl Sizes {
-    /// Reads `infra/settings.json` as `stage` sees it, and the snapshot of that stage's template.
+    /// Reads `infra/settings.json` as `stage` sees it, the snapshot of that stage's template, and the catalogue of metrics.
     ///
     /// # Errors
     /// [`Error::NoNumber`] for a setting that is missing.
-    pub fn read(file: &Value, snapshot: &str, stage: &str) -> Result<Self, Error> {
+    pub fn read(file: &Value, snapshot: &str, metrics: &Value, stage: &str) -> Result<Self, Error> {
         let of = |path: &str| setting(file, path, stage);
         let names = file.get("functions").and_then(Value::as_object).into_iter().flatten();
         let memory_gb =
@@ -178,8 +180,9 @@ impl Sizes {
             auto_pause_s: of("aurora.auto_pause_s")?,
             cache: (of("cache.nodes")?, node.and_then(Value::as_str).unwrap_or_default().to_owned()),
             log_days: of("logs.retention_days")?,
-            alarms: resources("AWS::CloudWatch::Alarm"),
+            alarms: resources("AWS::CloudWatch::Alarm") + beyond_the_first(snapshot),
             secrets: resources("AWS::SecretsManager::Secret"),
+            metrics: said_always(metrics),
         })
     }
 
@@ -202,4 +205,19 @@ fn node<'a>(file: &'a Value, path: &str) -> Option<&'a Value> {
 fn number(entry: &Value, field: &str, name: &str) -> Result<f64, Error> {
     let path = || Error::NoNumber { path: format!("{name}.{field}") };
     entry.get(field).and_then(Value::as_f64).ok_or_else(path)
+}
+
+/// An alarm costs as often as it looks at a metric; the snapshot lists those of an alarm that looks at more than one.
+fn beyond_the_first(snapshot: &str) -> f64 {
+    let several = snapshot.lines().filter(|line| line.starts_with("  Metrics: "));
+    let more = several.map(|line| line.matches("MetricStat: ").count().saturating_sub(1)).sum::<usize>();
+    f64::from(u32::try_from(more).unwrap_or(u32::MAX))
+}
+
+/// A metric costs what it costs in the hours in which it has a value: these always have one.
+fn said_always(metrics: &Value) -> f64 {
+    let all = metrics.get("metrics").and_then(Value::as_array).into_iter().flatten();
+    let plain = all.filter(|metric| metric.get("attribute").is_none_or(Value::is_null));
+    let said = plain.filter_map(|metric| metric.get("functions")?.as_array()).map(Vec::len).sum::<usize>();
+    f64::from(u32::try_from(said).unwrap_or(u32::MAX))
 }

@@ -4,7 +4,7 @@ use super::{Bill, Kind, bill};
 use crate::Error;
 use crate::cli::{Cost, Deployed};
 use crate::cost::sources::{Counts, Measured, Prices, Sizes};
-use crate::cost::{MEASURED, PRICES, SETTINGS, json, text};
+use crate::cost::{MEASURED, METRICS, PRICES, SETTINGS, json, text};
 use serde_json::Value;
 
 fn options(orders_per_month: u32, stage: Deployed) -> Cost {
@@ -14,7 +14,7 @@ fn options(orders_per_month: u32, stage: Deployed) -> Cost {
 fn of(prices: &Value, options: &Cost) -> Result<Bill, Error> {
     let stage = options.stage.as_str();
     let snapshot = text(&format!("infra/cdk/test/snapshots/{stage}.txt")).unwrap();
-    let sizes = Sizes::read(&json(SETTINGS).unwrap(), &snapshot, stage).unwrap();
+    let sizes = Sizes::read(&json(SETTINGS).unwrap(), &snapshot, &json(METRICS).unwrap(), stage).unwrap();
     bill(&Prices::read(prices).unwrap(), &Measured::read(&json(MEASURED).unwrap()).unwrap(), &sizes, options)
 }
 
@@ -55,6 +55,8 @@ fn the_fixed_part_of_prod_is_mostly_the_database() {
     assert!((usd("NAT gateways")[0] - 65.7).abs() < 1e-9);
     assert_eq!(usd("Valkey")[1], 0.0, "naive has no cache");
     assert!(usd("Alarms")[0] > 2.0, "counted in the snapshot");
+    // More than sixty of the catalogue at 0.30, and none where nobody says one.
+    assert!(usd("Metrics")[0] > 18.0 && usd("Metrics")[1] == 0.0);
     assert!(bill.items.iter().all(|item| item.usd[0].is_finite() && item.usd[0] >= 0.0));
 }
 
@@ -69,7 +71,7 @@ fn counts_of_a_batch_are_shared_by_its_orders() {
         ..Measured::default()
     };
     let prices = Prices::read(&json(PRICES).unwrap()).unwrap();
-    let sizes = Sizes::read(&json(SETTINGS).unwrap(), "", "prod").unwrap();
+    let sizes = Sizes::read(&json(SETTINGS).unwrap(), "", &json(METRICS).unwrap(), "prod").unwrap();
     let amount = |options: &Cost, name: &str| {
         let bill = bill(&prices, &measured, &sizes, options).unwrap();
         bill.items.iter().find(|item| item.name.starts_with(name)).unwrap().amount
