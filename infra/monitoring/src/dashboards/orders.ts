@@ -11,8 +11,8 @@ const ours = { about: ['process-orders'] };
 const [fastest] = BURNS;
 
 export const orders: readonly { readonly row: string; readonly panels: readonly Panel[] }[] = [
-  { row: 'Objectives', panels: objectives() },
-  { row: 'Orders', panels: flow() },
+  { row: 'Objectives', panels: [...objectives(), ...speeds()] },
+  { row: 'Orders', panels: [...flow(), ...reasons(), ...batches()] },
   { row: 'What waits, and what comes back', panels: waiting() },
 ];
 
@@ -100,6 +100,12 @@ function objectives(): Panel[] {
       series: [query('orders', `max(${DRAIN}{messaging_destination_name="orders"})`, [drainLine('orders')])],
     },
     cost,
+  ];
+}
+
+/** How fast the budget burns, and how fast money is spent. */
+function speeds(): Panel[] {
+  return [
     {
       title: 'Speed at which the error budget burns',
       description: `1 uses the budget of ${LIMITS.number('slo_days')} days up at their end; the line is where somebody is woken (${fastest!.times} in ${fastest!.long} and ${fastest!.short}).`,
@@ -123,7 +129,6 @@ function objectives(): Panel[] {
 }
 
 function flow(): Panel[] {
-  const slow = { ...ours, by: 'about' } as const;
   return [
     {
       title: 'Orders by outcome',
@@ -158,6 +163,12 @@ function flow(): Panel[] {
         ...quantiles('faas.invoke_duration', [95], { ...ours, legend: 'the whole batch' }),
       ],
     },
+  ];
+}
+
+/** Why orders are rejected, and whether the cache spares the database. */
+function reasons(): Panel[] {
+  return [
     {
       title: 'Rejected, by reason',
       description: 'Orders rejected before anything was paid.',
@@ -182,6 +193,12 @@ function flow(): Panel[] {
         ratio('instance or Redis', ['catalog.lookups', { values: ['snapshot', 'redis', 'joined'] }], ['catalog.lookups']),
       ],
     },
+  ];
+}
+
+/** What batches do to time and to calls. */
+function batches(): Panel[] {
+  return [
     {
       title: 'From sending to the start, p99',
       description: 'How long messages waited before a function first had them, by function.',
@@ -206,7 +223,7 @@ function flow(): Panel[] {
       description: "From an event's arrival at an instance of process-orders to its answer.",
       unit: 'seconds',
       powers: true,
-      series: quantiles('faas.invoke_duration', [99], slow),
+      series: quantiles('faas.invoke_duration', [99], { ...ours, by: 'about' }),
     },
   ];
 }
