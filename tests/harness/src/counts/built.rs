@@ -29,7 +29,9 @@ pub(super) fn compiler() -> Result<String, Error> {
 
 /// The size without symbols and debugging information.
 fn stripped(program: &Path) -> Result<f64, Error> {
-    let copy = workspace::private().join(format!("stripped-{}", std::process::id()));
+    let folder = workspace::private();
+    std::fs::create_dir_all(&folder).map_err(|source| Error::File { path: folder.clone(), source })?;
+    let copy = folder.join(format!("stripped-{}", std::process::id()));
     said(Command::new("strip").arg("-o").arg(&copy).arg(program))?;
     let size = std::fs::metadata(&copy).map(|file| file.len());
     std::fs::remove_file(&copy).ok();
