@@ -29,7 +29,7 @@ const LADDER_STEP_S = number('LADDER_STEP_S', 15);
 const LADDER_GAP_S = number('LADDER_GAP_S', 6);
 
 const SOAK_PER_S = number('SOAK_PER_S', 100);
-const SOAK_S = number('SOAK_S', 1800);
+const SOAK_S = number('SOAK_S', 3600);
 
 const CACHE_PER_S = number('CACHE_PER_S', 200);
 const CACHE_S = number('CACHE_S', 120);

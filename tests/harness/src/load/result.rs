@@ -28,8 +28,11 @@ const KNEE_LEAST_PER_S: f64 = 400.0;
 /// The share of catalog reads that the cache must spare the database.
 const SPARED_LEAST: f64 = 0.6;
 
-/// By how much the memory of an instance may grow from the first quarter of a soak to its end.
-const MEMORY_GROWTH_MAX: f64 = 1.2;
+/// By how much the memory of an instance may grow from the second quarter of a soak to its last.
+const MEMORY_GROWTH_MAX: f64 = 1.05;
+
+/// By how much the slowest in a hundred may become slower in the same time.
+const SLOWER_MAX: f64 = 1.2;
 
 /// Where it was measured, and what else went on there.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -345,11 +348,14 @@ fn goals(options: &LoadTest, leg: &Leg, result: &LoadResult) -> Vec<Goal> {
         ));
     }
     if options.shape == Shape::Soak {
-        goals.push(at_most(
-            "memory of an instance, growth: at most 1.2 times",
-            growth(&result.looks),
-            MEMORY_GROWTH_MAX,
-        ));
+        goals.extend([
+            at_most(
+                "memory of an instance, last quarter by second: at most 1.05",
+                growth(&result.looks),
+                MEMORY_GROWTH_MAX,
+            ),
+            at_most("accepted, p99, last quarter by second: at most 1.2", slower(leg), SLOWER_MAX),
+        ]);
     }
     if let Some(settled) = &result.settled {
         goals.push(at_most("payments unfinished: 0", Some(float(settled.unfinished)), 0.0));
@@ -365,9 +371,22 @@ fn counted(rule: &str, summary: &Summary) -> Option<f64> {
     counts.into_iter().find(|(metric, _)| rule.starts_with(metric)).map(|(_, count)| float(count))
 }
 
-/// The most memory at the end by the most after a quarter of the run.
+/// The p99 of the last quarter of the run by that of the second.
+fn slower(leg: &Leg) -> Option<f64> {
+    let began_ms = measured::began_ms(&leg.summary);
+    let quarter_ms = leg.ended_at_ms.saturating_sub(began_ms) / 4;
+    let p99 = |nth: u64| {
+        let from_ms = began_ms + nth * quarter_ms;
+        let within =
+            leg.batches.iter().filter(|batch| (from_ms..from_ms + quarter_ms).contains(&batch.at_ms));
+        Percentiles::of(within.flat_map(|batch| batch.accepted_ms.iter().copied()).collect()).p99
+    };
+    Some(p99(3)? / p99(1)?)
+}
+
+/// The most memory at the end by the most after two quarters of the run.
 fn growth(looks: &[Look]) -> Option<f64> {
-    let early = looks.get(looks.len() / 4).filter(|look| look.memory_kb_max > 0)?;
+    let early = looks.get(looks.len() / 2).filter(|look| look.memory_kb_max > 0)?;
     Some(float(looks.last()?.memory_kb_max) / float(early.memory_kb_max))
 }
 

@@ -5,6 +5,7 @@ use crate::figures::Batch;
 use crate::load::k6::{Stage, Step, Summary, Threshold};
 use crate::load::leg::{Leg, Settled};
 use crate::load::reconcile::Found;
+use crate::load::watch::Sample;
 use xtask::cli::{Cli, Command, LoadTest};
 
 fn options(line: &str) -> LoadTest {
@@ -77,6 +78,22 @@ fn one_slow_window_is_enough() {
     };
     check("surge", slow, &["accepted, p50 of the worst", "accepted, p99 of the worst"]);
     check("spike", slow, &[]);
+}
+
+#[test]
+fn a_soak_must_not_grow_nor_slow_down() {
+    let soak = |memory_kb: u64, took_ms: f64| {
+        move |leg: &mut Leg| {
+            let look = |at_ms, memory_kb_max| Sample { at_ms, memory_kb_max, ..Sample::default() };
+            leg.samples =
+                (100..=110).map(|s| look(s * 1_000, if s > 107 { memory_kb } else { 10_000 })).collect();
+            let batch = |at_ms, ms| Batch { at_ms, accepted_ms: vec![ms; 20], ..Batch::default() };
+            leg.batches.extend([batch(103_000, 30.0), batch(108_000, took_ms)]);
+        }
+    };
+    check("soak", soak(10_500, 36.0), &[]);
+    check("soak", soak(10_501, 30.0), &["memory of an instance"]);
+    check("soak", soak(10_000, 37.0), &["accepted, p99, last quarter"]);
 }
 
 #[test]
