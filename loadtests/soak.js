@@ -1,4 +1,4 @@
-// Soak: the baseline for half an hour. Does anything grow, slow down or run out?
+// Soak: the baseline for an hour. Does anything grow, slow down or run out?
 import { arrival, optionsFor, setup, summarize } from './lib/run.js';
 
 export const options = optionsFor('soak');

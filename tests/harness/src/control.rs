@@ -44,8 +44,12 @@ pub struct Function {
     pub crashes: u64,
     /// Invocations refused for want of concurrency.
     pub throttles: u64,
+    /// The most memory that a process has now, in KiB.
+    pub memory_kb: u64,
     /// The most memory that any process has had, in KiB.
     pub memory_kb_max: u64,
+    /// The most files, sockets and the like that a process has open now.
+    pub open_handles: u64,
     /// Durations.
     pub duration_ms: Durations,
 }

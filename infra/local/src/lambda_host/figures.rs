@@ -25,6 +25,7 @@ pub(super) struct Tally {
     pub(super) crashes: u64,
     pub(super) throttles: u64,
     memory_kb_max: u64,
+    /// When an invocation last had memory read.
     memory_read_at: Option<clock::Instant>,
     /// None only if the bounds above were wrong.
     durations_us: Option<Histogram<u64>>,
@@ -62,27 +63,38 @@ impl Tally {
         self.memory_read_at.is_none_or(|read_at| read_at.elapsed() > MEMORY_READ_EVERY)
     }
 
-    pub(super) fn record_memory(&mut self, memory_kb: Option<u64>) {
+    pub(super) fn record_memory(&mut self, memory_kb_max: Option<u64>) {
         self.memory_read_at = Some(clock::now());
-        self.memory_kb_max = self.memory_kb_max.max(memory_kb.unwrap_or_default());
+        self.memory_kb_max = self.memory_kb_max.max(memory_kb_max.unwrap_or_default());
     }
 
-    /// The figures, with `instances` that exist and `busy` that work now.
-    pub(super) fn figures(&self, instances: usize, busy: usize) -> FunctionFigures {
+    /// The figures, with what is there now.
+    pub(super) fn figures(&self, now: Now) -> FunctionFigures {
         FunctionFigures {
-            instances,
-            busy,
+            instances: now.instances,
+            busy: now.busy,
             cold_starts: self.cold_starts,
             invocations: self.invocations,
             errors: self.errors,
             timeouts: self.timeouts,
             crashes: self.crashes,
             throttles: self.throttles,
+            memory_kb: now.memory_kb,
             memory_kb_max: self.memory_kb_max,
+            open_handles: now.open_handles,
             duration_ms: quantiles(self.durations_us.as_ref()),
             init_ms: quantiles(self.init_us.as_ref()),
         }
     }
+}
+
+/// What is there when the figures are asked for, and is not counted along the way.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Now {
+    pub(super) instances: usize,
+    pub(super) busy: usize,
+    pub(super) memory_kb: u64,
+    pub(super) open_handles: u64,
 }
 
 /// What one function has done.
@@ -104,8 +116,12 @@ pub struct FunctionFigures {
     pub crashes: u64,
     /// Invocations refused because of the cap or the throttle fault.
     pub throttles: u64,
+    /// The most memory that an instance has resident now; 0 when there is none.
+    pub memory_kb: u64,
     /// The most memory any instance has had resident.
     pub memory_kb_max: u64,
+    /// The most files, sockets and the like that an instance has open now; 0 when there is none.
+    pub open_handles: u64,
     /// Invocation durations, without start-up.
     pub duration_ms: Quantiles,
     /// From spawning a process until it asked for its first event.
@@ -152,9 +168,20 @@ mod tests {
         for duration_ms in 1..=100 {
             tally.record_duration(Duration::from_millis(duration_ms));
         }
-        let figures = tally.figures(1, 0);
+        let figures = tally.figures(Now::default());
         assert!((figures.duration_ms.p50 - 50.0).abs() < 0.1, "{figures:?}");
         assert!((figures.duration_ms.max - 100.0).abs() < 0.2, "{figures:?}");
         assert_eq!(figures.init_ms, Quantiles::default());
+    }
+
+    #[test]
+    fn only_the_most_memory_outlasts_a_reading() {
+        let mut tally = Tally::new();
+        for memory_kb_max in [Some(9_000), Some(8_000), None] {
+            tally.record_memory(memory_kb_max);
+        }
+        let figures = tally.figures(Now { memory_kb: 7_000, open_handles: 12, ..Now::default() });
+        let found = (figures.memory_kb_max, figures.memory_kb, figures.open_handles);
+        assert_eq!(found, (9_000, 7_000, 12));
     }
 }

@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 
 use super::{
     Answer, Failure, Faults, FunctionFigures, FunctionSpec, Nudge, Refusal, Surroundings,
-    figures::Tally,
-    instance::{Delivery, Instance, Reply},
+    figures::{Now, Tally},
+    instance::{Delivery, Instance, Memory, Reply},
     life::{self, INIT_LIMIT},
     logs::Log,
     pool::{Claim, Handed, Pool},
@@ -139,14 +139,17 @@ impl Function {
     }
 
     pub(super) fn figures(&self) -> FunctionFigures {
-        let (instances, (count, busy)) = {
+        let (all, (instances, busy)) = {
             let pool = lock(&self.pool);
             (pool.all(), pool.counts())
         };
-        let memory_kb = instances.iter().filter_map(|instance| instance.memory_kb_max()).max();
+        let memories: Vec<Memory> = all.iter().filter_map(|instance| instance.memory()).collect();
+        let memory_kb = memories.iter().map(|memory| memory.now_kb).max().unwrap_or_default();
+        let open_handles =
+            all.iter().filter_map(|instance| instance.open_handles()).max().unwrap_or_default();
         let mut tally = lock(&self.tally);
-        tally.record_memory(memory_kb);
-        tally.figures(count, busy)
+        tally.record_memory(memories.iter().map(|memory| memory.max_kb).max());
+        tally.figures(Now { instances, busy, memory_kb, open_handles })
     }
 
     pub(super) fn change_faults(&self, change: impl FnOnce(&mut Faults)) {
@@ -259,7 +262,7 @@ impl Function {
         tally.timeouts += u64::from(failure == Some(Failure::Timeout));
         tally.record_duration(duration);
         if tally.memory_is_due() {
-            tally.record_memory(instance.memory_kb_max());
+            tally.record_memory(instance.memory().map(|memory| memory.max_kb));
         }
     }
 

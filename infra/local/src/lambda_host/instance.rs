@@ -35,6 +35,14 @@ pub(super) enum Reply {
     TooLarge,
 }
 
+/// The resident memory of a process.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Memory {
+    pub(super) now_kb: u64,
+    /// The most so far.
+    pub(super) max_kb: u64,
+}
+
 /// Where an instance is between two invocations.
 #[derive(Debug)]
 enum Slot {
@@ -163,11 +171,20 @@ impl Instance {
         *lock(&self.ended) = true;
     }
 
-    /// The most memory the process has had resident; none once it is gone.
-    pub(super) fn memory_kb_max(&self) -> Option<u64> {
+    /// The memory of the process; none once it is gone.
+    pub(super) fn memory(&self) -> Option<Memory> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        line.split_whitespace().next()?.parse().ok()
+        let kb = |name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse().ok()
+        };
+        Some(Memory { now_kb: kb("VmRSS:")?, max_kb: kb("VmHWM:")? })
+    }
+
+    /// Files, sockets and the like that the process has open; none once it is gone.
+    pub(super) fn open_handles(&self) -> Option<u64> {
+        let handles = std::fs::read_dir(format!("/proc/{}/fd", self.pid)).ok()?;
+        u64::try_from(handles.count()).ok()
     }
 }
 
@@ -177,6 +194,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{BufRead as _, BufReader, Write as _},
+        process::{Command, Stdio},
+    };
+
     use super::*;
 
     fn delivery(request_id: &str) -> Delivery {
@@ -233,6 +255,29 @@ mod tests {
 
     #[test]
     fn memory_is_read_from_the_process() {
-        assert!(instance().memory_kb_max().unwrap() > 100);
+        let memory = instance().memory().unwrap();
+        assert!(memory.now_kb > 100 && memory.now_kb <= memory.max_kb, "{memory:?}");
+    }
+
+    #[test]
+    fn one_handle_more_is_seen_and_none_is_left_of_a_process_that_is_gone() {
+        // A process of its own: other tests open files in this one meanwhile.
+        let mut process = Command::new("sh")
+            .args(["-c", "echo ready; read go; exec 9</dev/null; echo opened; read go"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let instance = Instance::new(1, process.id(), Tail::default());
+        assert_eq!(lines.next().unwrap().unwrap(), "ready");
+        let before = instance.open_handles().unwrap();
+        writeln!(process.stdin.as_mut().unwrap(), "go").unwrap();
+        assert_eq!(lines.next().unwrap().unwrap(), "opened");
+        assert_eq!(instance.open_handles(), Some(before + 1));
+        writeln!(process.stdin.as_mut().unwrap(), "go").unwrap();
+        process.wait().unwrap();
+        assert_eq!(instance.open_handles(), None);
+        assert_eq!(instance.memory(), None);
     }
 }

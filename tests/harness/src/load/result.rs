@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use xtask::cli::{LoadTest, Shape};
 use xtask::out::table;
 
+mod soak;
+
 /// What p50 of accepted orders must not exceed, in milliseconds.
 const P50_LIMIT_MS: f64 = 40.0;
 
@@ -27,12 +29,6 @@ const KNEE_LEAST_PER_S: f64 = 400.0;
 
 /// The share of catalog reads that the cache must spare the database.
 const SPARED_LEAST: f64 = 0.6;
-
-/// By how much the memory of an instance may grow from the second quarter of a soak to its last.
-const MEMORY_GROWTH_MAX: f64 = 1.05;
-
-/// By how much the slowest in a hundred may become slower in the same time.
-const SLOWER_MAX: f64 = 1.2;
 
 /// Where it was measured, and what else went on there.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -94,7 +90,9 @@ pub(super) struct Look {
     pub(super) oldest_age_ms: u64,
     pub(super) instances: u64,
     pub(super) to_pay: u64,
+    memory_kb: u64,
     memory_kb_max: u64,
+    open_handles: u64,
 }
 
 /// The result of a load test.
@@ -301,7 +299,9 @@ fn looks(samples: &[Sample], began_ms: u64) -> Vec<Look> {
             oldest_age_ms: sample.oldest_age_ms,
             instances: sample.instances,
             to_pay: sample.to_pay,
+            memory_kb: sample.memory_kb,
             memory_kb_max: sample.memory_kb_max,
+            open_handles: sample.open_handles,
         }
     };
     pairs.map(look).collect()
@@ -348,14 +348,7 @@ fn goals(options: &LoadTest, leg: &Leg, result: &LoadResult) -> Vec<Goal> {
         ));
     }
     if options.shape == Shape::Soak {
-        goals.extend([
-            at_most(
-                "memory of an instance, last quarter by second: at most 1.05",
-                growth(&result.looks),
-                MEMORY_GROWTH_MAX,
-            ),
-            at_most("accepted, p99, last quarter by second: at most 1.2", slower(leg), SLOWER_MAX),
-        ]);
+        goals.extend(soak::goals(leg));
     }
     if let Some(settled) = &result.settled {
         goals.push(at_most("payments unfinished: 0", Some(float(settled.unfinished)), 0.0));
@@ -369,25 +362,6 @@ fn goals(options: &LoadTest, leg: &Leg, result: &LoadResult) -> Vec<Goal> {
 fn counted(rule: &str, summary: &Summary) -> Option<f64> {
     let counts = [("dropped_iterations ", summary.dropped), ("http_req_failed ", summary.refused)];
     counts.into_iter().find(|(metric, _)| rule.starts_with(metric)).map(|(_, count)| float(count))
-}
-
-/// The p99 of the last quarter of the run by that of the second.
-fn slower(leg: &Leg) -> Option<f64> {
-    let began_ms = measured::began_ms(&leg.summary);
-    let quarter_ms = leg.ended_at_ms.saturating_sub(began_ms) / 4;
-    let p99 = |nth: u64| {
-        let from_ms = began_ms + nth * quarter_ms;
-        let within =
-            leg.batches.iter().filter(|batch| (from_ms..from_ms + quarter_ms).contains(&batch.at_ms));
-        Percentiles::of(within.flat_map(|batch| batch.accepted_ms.iter().copied()).collect()).p99
-    };
-    Some(p99(3)? / p99(1)?)
-}
-
-/// The most memory at the end by the most after two quarters of the run.
-fn growth(looks: &[Look]) -> Option<f64> {
-    let early = looks.get(looks.len() / 2).filter(|look| look.memory_kb_max > 0)?;
-    Some(float(looks.last()?.memory_kb_max) / float(early.memory_kb_max))
 }
 
 fn at_most(goal: &str, found: Option<f64>, limit: f64) -> Goal {

@@ -33,8 +33,12 @@ pub(super) struct Sample {
     pub(super) instances: u64,
     /// Payment requests in their queue.
     pub(super) to_pay: u64,
+    /// The most memory that one of these instances has, in KiB.
+    pub(super) memory_kb: u64,
     /// The most memory that an instance has had so far, in KiB.
     pub(super) memory_kb_max: u64,
+    /// The most files, sockets and the like that one of these instances has open.
+    pub(super) open_handles: u64,
 }
 
 impl Sample {
@@ -51,7 +55,9 @@ impl Sample {
             oldest_age_ms: source.oldest_age_ms.unwrap_or_default(),
             instances: function.instances,
             to_pay: status.depth("payments").total(),
+            memory_kb: function.memory_kb,
             memory_kb_max: function.memory_kb_max,
+            open_handles: function.open_handles,
         }
     }
 
@@ -97,7 +103,9 @@ mod tests {
     fn what_arrived_is_done_or_still_there() {
         let status = serde_json::from_value(json!({
             "queues": {"orders": {"visible": 3, "in_flight": 20, "delayed": 0}, "payments": {"visible": 7}},
-            "functions": {"process-orders": {"instances": 4, "memory_kb_max": 9000}},
+            "functions": {"process-orders": {
+                "instances": 4, "memory_kb": 8000, "memory_kb_max": 9000, "open_handles": 12,
+            }},
             "event_sources": {"process-orders": {"deleted": 100, "oldest_age_ms": 55}},
         }))
         .unwrap();
@@ -111,7 +119,9 @@ mod tests {
             oldest_age_ms: 55,
             instances: 4,
             to_pay: 7,
+            memory_kb: 8_000,
             memory_kb_max: 9_000,
+            open_handles: 12,
         };
         assert_eq!(sample, expected);
         assert_eq!(sample.rates_since(&before), (100.0, 80.0));

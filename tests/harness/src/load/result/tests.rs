@@ -80,20 +80,45 @@ fn one_slow_window_is_enough() {
     check("spike", slow, &[]);
 }
 
+/// A soak of 40 looks, and what an instance has in its last quarter instead of 10,000 KiB and 12 handles.
+fn soak(memory_kb: u64, open_handles: u64, took_ms: f64) -> impl FnOnce(&mut Leg) {
+    move |leg| {
+        let look = |nth: u64| Sample {
+            at_ms: 100_000 + nth * 250,
+            memory_kb: if nth >= 30 { memory_kb } else { 10_000 },
+            memory_kb_max: 20_000,
+            open_handles: if nth >= 30 { open_handles } else { 12 - nth % 2 },
+            ..Sample::default()
+        };
+        leg.samples = (0..40).map(look).collect();
+        let batch = |at_ms, ms| Batch { at_ms, accepted_ms: vec![ms; 20], ..Batch::default() };
+        leg.batches.extend([batch(103_000, 30.0), batch(108_000, took_ms)]);
+    }
+}
+
 #[test]
 fn a_soak_must_not_grow_nor_slow_down() {
-    let soak = |memory_kb: u64, took_ms: f64| {
-        move |leg: &mut Leg| {
-            let look = |at_ms, memory_kb_max| Sample { at_ms, memory_kb_max, ..Sample::default() };
-            leg.samples =
-                (100..=110).map(|s| look(s * 1_000, if s > 107 { memory_kb } else { 10_000 })).collect();
-            let batch = |at_ms, ms| Batch { at_ms, accepted_ms: vec![ms; 20], ..Batch::default() };
-            leg.batches.extend([batch(103_000, 30.0), batch(108_000, took_ms)]);
-        }
+    check("soak", soak(10_500, 12, 36.0), &[]);
+    check("soak", soak(9_000, 5, 20.0), &[]);
+    check("soak", soak(10_501, 12, 30.0), &["memory of an instance"]);
+    check("soak", soak(10_000, 13, 30.0), &["open handles of an instance"]);
+    check("soak", soak(10_000, 12, 37.0), &["accepted, p99, last quarter"]);
+}
+
+#[test]
+fn a_soak_is_judged_while_there_is_load_and_not_without_looks() {
+    let after = |leg: &mut Leg| {
+        soak(10_000, 12, 30.0)(leg);
+        leg.samples.push(Sample { at_ms: 110_000, memory_kb: 99_000, open_handles: 99, ..Sample::default() });
     };
-    check("soak", soak(10_500, 36.0), &[]);
-    check("soak", soak(10_501, 30.0), &["memory of an instance"]);
-    check("soak", soak(10_000, 37.0), &["accepted, p99, last quarter"]);
+    check("soak", after, &[]);
+    let unseen = |leg: &mut Leg| {
+        soak(10_000, 12, 30.0)(leg);
+        leg.samples.truncate(30);
+    };
+    let both = ["memory of an instance", "open handles of an instance"];
+    check("soak", unseen, &both);
+    check("soak", soak(0, 0, 30.0), &both);
 }
 
 #[test]
