@@ -79,8 +79,7 @@ impl Handler {
         let began = clock.monotonic();
         let deadline = Deadline::from_lambda(&clock, deadline_ms, *timeout);
         let batch = Batch::from_event(event)?;
-        // Boxed, so that the flow's state is not copied with every future that holds it.
-        let (response, report) = Box::pin(process(doors, &batch, deadline)).await;
+        let (response, report) = process(doors, &batch, deadline).await;
         let line = Line {
             report,
             now_ms: clock.now_ms(),

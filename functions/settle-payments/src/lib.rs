@@ -88,8 +88,7 @@ impl Handler {
         let began = clock.monotonic();
         let deadline = Deadline::from_lambda(&clock, deadline_ms, *timeout);
         let batch = Batch::from_event(event)?;
-        // Boxed: the flow's state would be copied with every future that holds it.
-        let (response, report) = Box::pin(process(doors, &batch, deadline)).await;
+        let (response, report) = process(doors, &batch, deadline).await;
         let line = Line {
             report,
             provider: Provider {

@@ -1,8 +1,10 @@
 //! The clock: the one place in the workspace that reads time and the one place that waits.
 
 use std::fmt::Debug;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::OnceLock;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Time as a value: handed in, never looked up.
@@ -16,6 +18,25 @@ pub trait Clock: Clone + Debug + Send + Sync + 'static {
 
     /// Waits. Dropping the future ends the wait.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// What `work` answers, or nothing once `limit` has passed; `work` is dropped then.
+///
+/// Work that is ready when the time is over counts as in time. On a clock whose sleeps end at once, only such work does.
+pub fn within<'a, C: Clock, F: Future + Send + 'a>(
+    clock: &'a C,
+    limit: Duration,
+    work: F,
+) -> Pin<Box<dyn Future<Output = Option<F::Output>> + Send + 'a>> {
+    // Boxed: calls of an SDK are deep, and whoever waits for one would have its size, and its depth in types.
+    Box::pin(async move {
+        let (mut work, mut over) = (pin!(work), pin!(clock.sleep(limit)));
+        poll_fn(|context| match work.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => over.as_mut().poll(context).map(|()| None),
+        })
+        .await
+    })
 }
 
 /// The machine's clock; waits on tokio's timer.
@@ -47,7 +68,9 @@ impl Clock for SystemClock {
 
 #[cfg(test)]
 mod tests {
-    use super::{Clock, SystemClock};
+    use super::{Clock, SystemClock, within};
+    use crate::ManualClock;
+    use std::future::{pending, ready};
     use std::time::Duration;
 
     /// 2026-01-01: whoever runs these tests does so later.
@@ -60,5 +83,16 @@ mod tests {
         assert!(unix_ms > PAST_MS);
         assert!(SystemClock.now_ms() > unix_ms);
         assert!(SystemClock.monotonic() - monotonic >= Duration::from_millis(20));
+    }
+    #[tokio::test(flavor = "current_thread")]
+    async fn work_that_takes_too_long_has_no_answer() {
+        let limit = Duration::from_millis(20);
+        assert_eq!(within(&SystemClock, limit, ready(7)).await, Some(7));
+        assert_eq!(within(&SystemClock, limit, SystemClock.sleep(Duration::ZERO)).await, Some(()));
+        assert_eq!(within(&SystemClock, limit, pending::<()>()).await, None);
+        let clock = ManualClock::at_ms(0);
+        assert_eq!(within(&clock, limit, pending::<()>()).await, None);
+        assert_eq!(within(&clock, limit, ready(7)).await, Some(7));
+        assert_eq!(clock.monotonic(), limit, "only the wait that ran out moved the clock");
     }
 }

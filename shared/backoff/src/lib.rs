@@ -17,7 +17,7 @@ mod policy;
 mod random;
 mod retry;
 
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, SystemClock, within};
 pub use deadline::Deadline;
 pub use jitter::{VISIBILITY_MAX_S, full_jitter, transient_visibility_s};
 pub use manual::ManualClock;

@@ -5,16 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_rdsdata::Client;
-use aws_sdk_rdsdata::config::{Builder, Config};
 use aws_sdk_rdsdata::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_rdsdata::operation::execute_statement::ExecuteStatementOutput;
 use aws_sdk_rdsdata::types::RecordsFormatType;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use backoff::{Clock, Deadline, Policy, Random, retry};
+use backoff::{Clock, Deadline, Policy, Random, retry, within};
 use serde::de::DeserializeOwned;
 use telemetry::{Counter, fields};
 
-use crate::connect::timeouts;
 use crate::error::Failed;
 use crate::fault::fault_of;
 use crate::ruling::ruling;
@@ -154,7 +152,7 @@ impl<C: Clock> DataApi<C> {
         let Target { cluster_arn, secret_arn, database } = &self.shared.target;
         let request = self.shared.client.begin_transaction();
         let request = request.resource_arn(cluster_arn).secret_arn(secret_arn).database(database);
-        let send = |config| request.clone().customize().config_override(config).send();
+        let send = || request.clone().send();
         let output = self.attempts(Call::Begin, deadline, send).await?;
         let id =
             output.transaction_id.ok_or_else(|| Error::new(Call::Begin, (Fault::UnreadableAnswer, None)))?;
@@ -170,7 +168,7 @@ impl<C: Clock> DataApi<C> {
         let Target { cluster_arn, secret_arn, .. } = &self.shared.target;
         let request = self.shared.client.commit_transaction();
         let request = request.resource_arn(cluster_arn).secret_arn(secret_arn).transaction_id(transaction.id);
-        let send = |config| request.clone().customize().config_override(config).send();
+        let send = || request.clone().send();
         self.attempts(Call::Commit, deadline, send).await.map(drop)
     }
 
@@ -182,7 +180,7 @@ impl<C: Clock> DataApi<C> {
         let Target { cluster_arn, secret_arn, .. } = &self.shared.target;
         let request = self.shared.client.rollback_transaction();
         let request = request.resource_arn(cluster_arn).secret_arn(secret_arn).transaction_id(transaction.id);
-        let send = |config| request.clone().customize().config_override(config).send();
+        let send = || request.clone().send();
         self.attempts(Call::Rollback, deadline, send).await.map(drop)
     }
 
@@ -221,7 +219,7 @@ impl<C: Clock> DataApi<C> {
             .set_format_records_as(format);
         let request = request.set_transaction_id(transaction.map(|transaction| transaction.id.clone()));
         let request = request.set_continue_after_timeout(statement.runs_on.then_some(true));
-        let send = |config| request.clone().customize().config_override(config).send();
+        let send = || request.clone().send();
         self.attempts(call, deadline, send).await
     }
 
@@ -230,11 +228,11 @@ impl<C: Clock> DataApi<C> {
         &self,
         call: Call,
         deadline: Deadline,
-        send: impl Fn(Builder) -> F,
+        send: impl Fn() -> F,
     ) -> Result<T, Error>
     where
         E: ProvideErrorMetadata,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     {
         let shared = &*self.shared;
         let Shared { clock, random, calls, retries, .. } = shared;
@@ -245,10 +243,13 @@ impl<C: Clock> DataApi<C> {
             retries.add(u64::from(number > 0));
             shared.counts().begin(number > 0);
             let limit = policy.attempt_limit(clock, deadline);
-            let sent = send(Config::builder().timeout_config(timeouts(limit)));
+            let sent = within(clock, limit, send());
             async move {
                 let began = clock.monotonic();
-                let answer = sent.await.map_err(|error| Failed::of(&error));
+                let answer = match sent.await {
+                    Some(answer) => answer.map_err(|error| Failed::of(&error)),
+                    None => Err(Failed(Fault::TimedOut, None)),
+                };
                 let took = clock.monotonic().saturating_sub(began);
                 shared.counts().end(took, answer.as_ref().err().map(|Failed(fault, _)| fault));
                 answer

@@ -54,7 +54,9 @@ pub fn http_client() -> SharedHttpClient {
     Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
-/// A Data API client that makes one attempt per call.
+/// A Data API client that makes one attempt per call, and waits for it as long as it takes: [`DataApi`](crate::DataApi)
+/// gives each attempt its limit, which is another one each time, and would else be a configuration of its own for every
+/// call.
 ///
 /// Stalled-stream protection is off: it watches the throughput of streamed bodies, while ours are small, read whole, and
 /// bounded by the attempt's timeout. It could only end a slow call early, and leave its outcome unknown.
@@ -64,17 +66,7 @@ pub fn client(shared: &SdkConfig) -> Client {
         .behavior_version(BehaviorVersion::v2026_01_12())
         .retry_config(RetryConfig::standard().with_max_attempts(1))
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .timeout_config(timeouts(backoff::Policy::data_api().attempt_timeout))
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
         .build();
     Client::from_conf(config)
-}
-
-/// The timeouts of a call whose one attempt may take `limit`. The read timeout stays unset, because the limit covers
-/// reading too; and the connect timeout is always the same, because the HTTP client keeps one pool per value.
-pub(crate) fn timeouts(limit: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(limit)
-        .operation_timeout(limit)
-        .build()
 }

@@ -106,7 +106,8 @@ where
         }
         let records: Vec<&Record> =
             positions.iter().filter_map(|&position| self.records.get(position)).collect();
-        let outcomes = contained(async { (self.process)(records).await }).await.ok()?.ok()?;
+        // Boxed: a group's state is 20 KB, of which every future around it would hold two copies and move them.
+        let outcomes = contained(Box::pin(async { (self.process)(records).await })).await.ok()?.ok()?;
         (outcomes.len() == positions.len()).then_some(outcomes)
     }
 }

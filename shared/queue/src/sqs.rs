@@ -1,6 +1,5 @@
-//! The door over Amazon SQS: batches of ten, `Failed[]` read, one bounded retry, explicit timeouts.
+//! The door over Amazon SQS: batches of ten, `Failed[]` read, one bounded retry, a limit for every call.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
@@ -11,8 +10,7 @@ use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue,
     SendMessageBatchRequestEntry, SendMessageBatchResultEntry,
 };
-use backoff::{Clock, Deadline, Policy, Random};
-use futures_util::future::{Either, select};
+use backoff::{Clock, Deadline, Policy, Random, within};
 
 use crate::{NotPublished, Outgoing, Queue, QueueUrl, VisibilityChange};
 
@@ -21,6 +19,9 @@ const ENTRIES_PER_CALL: usize = 10;
 
 /// The most bytes SQS takes in one batch call (1 MiB), less room for attributes and ids.
 const BYTES_PER_CALL: usize = 960 * 1024;
+
+/// How long opening a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
 type Sent = Result<(), NotPublished>;
 
@@ -32,18 +33,14 @@ pub struct Sqs<C> {
     random: Random,
 }
 
-/// An SQS client with explicit timeouts and no retries of its own: a retry happens in one layer, here.
+/// An SQS client without retries and limits of its own, except for connecting: both happen in one layer, [`Sqs`].
 ///
 /// `shared` brings region, credentials, HTTP client and, from the environment, the endpoint.
 #[must_use]
 pub fn client(shared: &aws_types::SdkConfig) -> Client {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_millis(500))
-        .operation_attempt_timeout(Policy::sqs_publish().attempt_timeout)
-        .build();
     let config = aws_sdk_sqs::config::Builder::from(shared)
         .retry_config(RetryConfig::standard().with_max_attempts(1))
-        .timeout_config(timeouts)
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
         .build();
     Client::from_conf(config)
 }
@@ -60,7 +57,10 @@ impl<C: Clock> Sqs<C> {
     /// [`NotPublished`] with the service's code when the queue does not answer.
     pub async fn warm_up(&self, queue: &QueueUrl) -> Result<(), NotPublished> {
         let call = self.client.get_queue_attributes().queue_url(&queue.0).send();
-        call.await.map(drop).map_err(|error| unsent(&error))
+        match within(&self.clock, Policy::sqs_publish().attempt_timeout, call).await {
+            Some(answer) => answer.map(drop).map_err(|error| unsent(&error)),
+            None => Err(not_published("TimedOut")),
+        }
     }
 
     /// One call, within `limit`; the result of each message, in order.
@@ -68,19 +68,10 @@ impl<C: Clock> Sqs<C> {
         let entries: Option<Vec<_>> =
             messages.iter().enumerate().map(|(id, message)| send_entry(id, message)).collect();
         let call = self.client.send_message_batch().queue_url(&to.0).set_entries(entries).send();
-        match self.within(limit, call).await {
+        match within(&self.clock, limit, call).await {
             Some(Ok(answer)) => by_position(messages.len(), answer.successful(), answer.failed()),
             Some(Err(error)) => vec![Err(unsent(&error)); messages.len()],
             None => vec![Err(not_published("TimedOut")); messages.len()],
-        }
-    }
-
-    /// The result of `call`, or nothing once `limit` has passed: the deadline of the invocation is nearer than the
-    /// client's own timeout can know.
-    async fn within<F: Future>(&self, limit: Duration, call: F) -> Option<F::Output> {
-        match select(pin!(call), pin!(self.clock.sleep(limit))).await {
-            Either::Left((result, _)) => Some(result),
-            Either::Right(_) => None,
         }
     }
 }
@@ -123,7 +114,8 @@ impl<C: Clock> Queue for Sqs<C> {
             let entries: Option<Vec<_>> =
                 chunk.iter().enumerate().map(|(id, change)| visibility_entry(id, change)).collect();
             let call = self.client.change_message_visibility_batch().queue_url(&of.0).set_entries(entries);
-            let answer = self.within(policy.attempt_limit(&self.clock, deadline), call.send()).await;
+            let limit = policy.attempt_limit(&self.clock, deadline);
+            let answer = within(&self.clock, limit, call.send()).await;
             refused += answer.and_then(Result::ok).map_or(chunk.len(), |answer| answer.failed().len());
         }
         refused
