@@ -40,7 +40,7 @@ const PRICED_STAGE: &str = "prod";
 /// # Errors
 /// [`Error::Contender`] for one that did not; whatever stops the run before its end.
 pub async fn run(options: &cli::Peers) -> Result<(), Error> {
-    let contenders = contender::install(&options.only)?;
+    let contenders = contender::install(&options.only, options.profile)?;
     let before = load_average();
     out::note("Starting PostgreSQL, Redis, the queues and the functions …");
     let stack = Stack::start(StackOptions {
@@ -68,6 +68,7 @@ pub async fn run(options: &cli::Peers) -> Result<(), Error> {
         machine: machine(),
         measured_on: demo::now().strftime("%Y-%m-%d").to_string(),
         load_average: [before, load_average()],
+        profile: options.profile.as_str(),
         data_api_rtt_ms,
     };
     let summary = Summary::new(&contenders, &turns, (&prices, sizes.memory_gb(OURS)), own_cpu)?;

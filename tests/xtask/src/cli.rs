@@ -14,7 +14,7 @@ mod peers;
 pub use counts::Counts;
 pub use load::{LoadTest, Shape, Without};
 pub use monitor::Monitor;
-pub use peers::{Peer, Peers};
+pub use peers::{Peer, Peers, Profile};
 
 /// orderflow's tasks: run the stack on this machine, drive it, look into it, test it.
 #[derive(Debug, Parser)]

@@ -30,7 +30,12 @@ pub fn shown(path: &Path) -> String {
 
 /// A program of ours, as the `local` profile builds it.
 pub fn program(name: &str) -> PathBuf {
-    root().join("target").join(PROFILE).join(name)
+    program_of(PROFILE, name)
+}
+
+/// A program of ours, as another profile builds it.
+pub fn program_of(profile: &str, name: &str) -> PathBuf {
+    root().join("target").join(profile).join(name)
 }
 
 /// `cargo` with arguments, in the root of the checkout.

@@ -1,12 +1,12 @@
 //! Who is compared: how each is installed, and how the Lambda host runs it.
 
 use crate::Error;
-use crate::stack::{Info, programs};
+use crate::stack::Info;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use xtask::cli::Peer;
-use xtask::workspace::{private, root, run};
+use xtask::cli::{Peer, Profile};
+use xtask::workspace::{cargo, private, program_of, root, run};
 use xtask::{out, python};
 
 /// What everybody is compared with; also its function's name.
@@ -63,10 +63,10 @@ impl Contender {
 /// Ours and the chosen others (all where none is chosen), ready to be hosted.
 ///
 /// # Errors
-/// A package that cannot be installed, Python or Node.js that is not there, a program that is not built.
-pub(super) fn install(only: &[Peer]) -> Result<Vec<Contender>, Error> {
+/// A package that cannot be installed, Python or Node.js that is not there, a program that cannot be built.
+pub(super) fn install(only: &[Peer], profile: Profile) -> Result<Vec<Contender>, Error> {
     let wanted = |peer| only.is_empty() || only.contains(&peer);
-    let mut contenders = vec![rust(OURS, "app", "Rust; one call of accept_orders_v1 a batch")?];
+    let mut contenders = vec![rust(OURS, "app", "Rust; one call of accept_orders_v1 a batch", profile)?];
     if wanted(Peer::Python) {
         contenders.push(python()?);
     }
@@ -74,18 +74,32 @@ pub(super) fn install(only: &[Peer]) -> Result<Vec<Contender>, Error> {
         contenders.push(typescript()?);
     }
     if wanted(Peer::NaiveRust) {
-        contenders.push(rust("naive-accept", "migrator", "Rust; the clients of process-orders")?);
+        contenders.push(rust("naive-accept", "migrator", "Rust; the clients of process-orders", profile)?);
     }
     Ok(contenders)
 }
 
-fn rust(name: &'static str, secret: &'static str, versions: &str) -> Result<Contender, Error> {
-    let path = programs().join(name);
-    if !path.exists() {
-        return Err(Error::NotBuilt { path });
+/// Built by itself, as it is for a deployment, unless the programs of the stack are wanted, which are built already.
+fn rust(
+    name: &'static str,
+    secret: &'static str,
+    versions: &str,
+    profile: Profile,
+) -> Result<Contender, Error> {
+    if profile == Profile::Release {
+        out::note(&format!("Building {name} as it is deployed (minutes, the first time) …"));
+        let build = ["build", "--quiet", "--locked", "--profile", profile.as_str(), "--package", name];
+        run(&mut cargo(build)).map_err(Error::Task)?;
     }
+    let path = program_of(profile.as_str(), name);
+    let Ok(file) = std::fs::metadata(&path) else { return Err(Error::NotBuilt { path }) };
+    // With symbols, a size would say nothing of a deployment.
+    let size = match profile {
+        Profile::Release => format!("; a program of {:.1} MB", crate::report::ratio(file.len(), 1_000_000)),
+        Profile::Local => String::new(),
+    };
     let command = vec![path.display().to_string()];
-    Ok(Contender { name, versions: versions.to_owned(), secret, command, environment: json!({}) })
+    Ok(Contender { name, versions: format!("{versions}{size}"), secret, command, environment: json!({}) })
 }
 
 fn python() -> Result<Contender, Error> {

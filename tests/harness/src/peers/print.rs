@@ -70,8 +70,13 @@ pub(super) fn markdown(provenance: &Provenance, summary: &Summary) -> String {
 
 fn title(provenance: &Provenance, summary: &Summary) -> String {
     format!(
-        "{} round(s) of {} warm batches of {} orders, one instance each, a round trip of {} ms to the Data API.",
-        summary.rounds, summary.batches, summary.orders_per_batch, provenance.data_api_rtt_ms
+        "{} round(s) of {} warm batches of {} orders, one instance each, a round trip of {} ms to the Data API, \
+         Rust built with profile {}.",
+        summary.rounds,
+        summary.batches,
+        summary.orders_per_batch,
+        provenance.data_api_rtt_ms,
+        provenance.profile
     )
 }
 

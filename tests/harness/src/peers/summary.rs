@@ -30,6 +30,8 @@ pub(super) struct Provenance {
     pub(super) measured_on: String,
     /// Before and after.
     pub(super) load_average: [String; 2],
+    /// The cargo profile of the programs in Rust.
+    pub(super) profile: &'static str,
     pub(super) data_api_rtt_ms: u32,
 }
 

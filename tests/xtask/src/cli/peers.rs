@@ -18,6 +18,9 @@ pub struct Peers {
     /// Compare only with this one, and write no results; may be given again
     #[arg(long, value_enum, value_name = "NAME")]
     pub only: Vec<Peer>,
+    /// Compare programs of this cargo profile: `release` as they are deployed, `local` as the stack runs them
+    #[arg(long, value_enum, default_value_t = Profile::Release)]
+    pub profile: Profile,
     /// A round trip to the Data API in milliseconds, instead of the one that infra/settings.json assumes
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub data_api_rtt_ms: Option<u32>,
@@ -38,4 +41,24 @@ pub enum Peer {
     Typescript,
     /// A transaction of single statements for each order, in Rust
     NaiveRust,
+}
+
+/// A cargo profile of the programs in Rust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    /// Optimized for size and as a whole, which takes minutes to build the first time
+    Release,
+    /// What every other command runs: quick to build
+    Local,
+}
+
+impl Profile {
+    /// Its name in Cargo.toml, and of its folder below `target/`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Local => "local",
+        }
+    }
 }

@@ -28,6 +28,8 @@ fn every_command_parses_as_documented() {
     check("xtask redis-outage --seconds 30 --rate 150 --quota 100 --json", true);
     check("xtask peers --rounds 5 --batches 30 --json", true);
     check("xtask peers --only python --only naive-rust --data-api-rtt-ms 5 --cpu-batches 0", true);
+    check("xtask peers --profile local", true);
+    check("xtask peers --profile fast", false);
     check("xtask peers --only ruby", false);
     check("xtask load surge", true);
     check("xtask load surge --without cache --settle --json", true);
