@@ -3,7 +3,8 @@
 //!
 //! The functions run unmodified on the local host, but under valgrind: once counting instructions, once counting
 //! allocations, each for a few batches and for many. The difference is what a warm batch costs; starting cancels out.
-//! Calls are counted by whoever is called. A number that grew beyond its tolerance fails; one that shrank asks for
+//! Calls are counted by whoever is called. What a batch allocated and nobody gave back is counted too, so that a leak
+//! shows in a minute and not only in a soak. A number that grew beyond its tolerance fails; one that shrank asks for
 //! `--update`, so that it cannot grow back unseen.
 
 mod baseline;

@@ -18,7 +18,7 @@ const END_LIMIT: Duration = Duration::from_secs(20);
 pub(super) enum Tool {
     /// Executed instructions.
     Instructions,
-    /// Calls of the allocator, and the bytes they asked for.
+    /// Calls of the allocator, the bytes they asked for, and how many of them were never given back.
     Allocations,
 }
 
@@ -40,20 +40,24 @@ impl Tool {
 
     /// The totals in valgrind's last words.
     fn read(self, words: &str) -> Option<BTreeMap<String, u64>> {
-        let (instructions, allocations, bytes) = ("instructions", "allocations", "allocated_bytes");
         let number = |text: &str| text.trim().replace(',', "").parse().ok();
         let after = |label: &str| words.lines().find_map(|line| Some(line.split_once(label)?.1));
         match self {
             Self::Instructions => {
                 // ==1== I refs:        1,234,567
                 let total = number(after("I refs:").or_else(|| after("I   refs:"))?)?;
-                Some(BTreeMap::from([(instructions.to_owned(), total)]))
+                Some(BTreeMap::from([("instructions".to_owned(), total)]))
             }
             Self::Allocations => {
                 // ==1== Total:     1,234 bytes in 56 blocks
-                let (of_bytes, rest) = after("Total:")?.split_once(" bytes in ")?;
-                let total = number(rest.split(' ').next()?)?;
-                Some(BTreeMap::from([(allocations.to_owned(), total), (bytes.to_owned(), number(of_bytes)?)]))
+                // ==1== At t-end:  123 bytes in 4 blocks
+                let blocks = |label| {
+                    let (bytes, rest) = after(label)?.split_once(" bytes in ")?;
+                    Some((number(bytes)?, number(rest.split(' ').next()?)?))
+                };
+                let ((bytes, all), (_, kept)) = (blocks("Total:")?, blocks("At t-end:")?);
+                let named = [("allocations", all), ("allocated_bytes", bytes), ("kept_allocations", kept)];
+                Some(named.into_iter().map(|(name, n)| (name.to_owned(), n)).collect())
             }
         }
     }
@@ -149,6 +153,9 @@ mod tests {
         check(Tool::Instructions, words, Some(&[("instructions", 1_234_567)]));
         check(Tool::Instructions, "==7== Process terminating\n", None);
         let words = "==7== Total:     9,876 bytes in 54 blocks\n==7== At t-gmax:  1 bytes in 1 blocks\n";
-        check(Tool::Allocations, words, Some(&[("allocations", 54), ("allocated_bytes", 9_876)]));
+        check(Tool::Allocations, words, None);
+        let words = words.to_owned() + "==7== At t-end:  1,024 bytes in 3 blocks\n";
+        let expected = [("allocations", 54), ("allocated_bytes", 9_876), ("kept_allocations", 3)];
+        check(Tool::Allocations, &words, Some(&expected));
     }
 }
