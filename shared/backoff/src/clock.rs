@@ -84,6 +84,7 @@ mod tests {
         assert!(SystemClock.now_ms() > unix_ms);
         assert!(SystemClock.monotonic() - monotonic >= Duration::from_millis(20));
     }
+
     #[tokio::test(flavor = "current_thread")]
     async fn work_that_takes_too_long_has_no_answer() {
         let limit = Duration::from_millis(20);

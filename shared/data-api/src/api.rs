@@ -11,7 +11,7 @@ use aws_sdk_rdsdata::types::RecordsFormatType;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use backoff::{Clock, Deadline, Policy, Random, retry, within};
 use serde::de::DeserializeOwned;
-use telemetry::{Counter, fields};
+use telemetry::fields;
 
 use crate::error::Failed;
 use crate::fault::fault_of;
@@ -47,8 +47,6 @@ struct Shared<C> {
     target: Target,
     clock: C,
     random: Random,
-    calls: Counter,
-    retries: Counter,
     counts: Mutex<Counts>,
 }
 
@@ -57,17 +55,8 @@ impl<C: Clock> DataApi<C> {
     /// pause before a second attempt.
     #[must_use]
     pub fn new(client: Client, target: Target, clock: C, random: Random) -> Self {
-        let (calls, retries) = (Counter::new(), Counter::new());
         Self {
-            shared: Arc::new(Shared {
-                client,
-                target,
-                clock,
-                random,
-                calls,
-                retries,
-                counts: Mutex::default(),
-            }),
+            shared: Arc::new(Shared { client, target, clock, random, counts: Mutex::default() }),
             policy: Policy::data_api(),
         }
     }
@@ -184,18 +173,6 @@ impl<C: Clock> DataApi<C> {
         self.attempts(Call::Rollback, deadline, send).await.map(drop)
     }
 
-    /// Calls made so far, second attempts and all operations included. Clones share the count.
-    #[must_use]
-    pub fn calls(&self) -> u64 {
-        self.shared.calls.value()
-    }
-
-    /// Second attempts among the calls.
-    #[must_use]
-    pub fn retries(&self) -> u64 {
-        self.shared.retries.value()
-    }
-
     /// What was done since this was last asked, also by clones. Batches that overlap share it: each line says what was
     /// done since the line before.
     #[must_use]
@@ -235,12 +212,10 @@ impl<C: Clock> DataApi<C> {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     {
         let shared = &*self.shared;
-        let Shared { clock, random, calls, retries, .. } = shared;
+        let Shared { clock, random, .. } = shared;
         let attempts = if call == Call::Idempotent { self.policy.attempts } else { 1 };
         let policy = Policy { attempts, ..self.policy };
         let attempt = |number| {
-            calls.increment();
-            retries.add(u64::from(number > 0));
             shared.counts().begin(number > 0);
             let limit = policy.attempt_limit(clock, deadline);
             let sent = within(clock, limit, send());

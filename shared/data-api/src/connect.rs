@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use crate::Error;
 
 /// How long opening a connection may take. In a region it takes 5 ms with TLS; the SDK's default of 3.1 s would use up
-/// an attempt.
+/// an attempt. The HTTP client keeps one pool per value, so `queue` has the same.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What the SDK shares between services: region, credentials and endpoints from the environment, one HTTP client.

@@ -5,8 +5,8 @@
 //! - **One layer retries.** The SDK alone would send an `INSERT` three times after a lost reply and pause for a second
 //!   in between; here it makes one attempt, and [`DataApi`] makes a second one only of statements marked
 //!   [`idempotent`](Statement::idempotent), only for faults that a second attempt heals, and only within the deadline.
-//! - **Every attempt ends**: connecting within half a second, the whole attempt within 3.5 s, or earlier if the
-//!   deadline says so.
+//! - **Every attempt ends**: connecting within half a second, the whole attempt within 3.5 s (migrations say otherwise),
+//!   or earlier if the deadline says so.
 //! - **Every fault has one answer**: [`Error::decision`] says whether to retry, to wait for a resuming cluster, to give
 //!   up, or to read what an earlier call left.
 //! - **No value leaks.** PostgreSQL quotes rows in its messages. `Display` and `Debug` of everything here show SQLSTATE

@@ -1,6 +1,6 @@
 //! What makes two orders the same order: a hash over the business fields, and over nothing else.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use sha2::{Digest as _, Sha256};
 
@@ -63,9 +63,8 @@ struct Form(String);
 
 impl Form {
     fn add(&mut self, field: &str) {
-        self.0.push_str(&field.len().to_string());
-        self.0.push(':');
-        self.0.push_str(field);
+        // Writing to a string never fails.
+        write!(self.0, "{}:{field}", field.len()).ok();
     }
 
     fn add_sorted(&mut self, lines: impl Iterator<Item = Self>) {

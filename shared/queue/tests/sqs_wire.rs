@@ -157,3 +157,17 @@ async fn refused_visibility_changes_are_counted() {
     assert_eq!(refused, 1);
     assert!(requests.lock().unwrap()[0].contains("\"VisibilityTimeout\":7"));
 }
+
+#[tokio::test]
+async fn a_queue_that_never_answers_is_waited_for_only_so_long() {
+    // The system takes the connections, and nobody reads them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let (door, queue) = (door(&url), QueueUrl(format!("{url}/0/orders")));
+    let soon = || Deadline::after(&SystemClock, Duration::from_millis(200));
+    let published = door.publish(&queue, vec![message("one")], soon()).await;
+    assert_eq!(published[0].as_ref().unwrap_err().code, "TimedOut");
+    let change = VisibilityChange { receipt_handle: "r0".to_owned(), visible_after_s: 7 };
+    assert_eq!(door.change_visibility(&queue, vec![change], soon()).await, 1);
+    assert_eq!(door.warm_up(&queue).await.unwrap_err().code, "TimedOut");
+}

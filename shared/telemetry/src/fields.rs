@@ -1,4 +1,4 @@
-//! The names of log fields and counters: one thing has one name in code, logs, dashboards and alarms.
+//! The names of log fields: one thing has one name in code, logs, dashboards and alarms.
 //!
 //! `tracing` takes them in braces: `tracing::warn!({ fields::ORDER_ID } = id, "…")`; a field written by hand must use
 //! the same spelling.
@@ -22,12 +22,6 @@ pub const BATCH_SIZE: &str = "batch.size";
 pub const DURATION_MS: &str = "duration_ms";
 /// Whether the invocation was the first of its instance.
 pub const COLD_START: &str = "cold_start";
-/// Calls to the RDS Data API, retries included.
-pub const DATA_API_CALLS: &str = "data_api.calls";
-/// Calls to the RDS Data API that were second attempts.
-pub const DATA_API_RETRIES: &str = "data_api.retries";
-/// Commands sent to Redis.
-pub const REDIS_CALLS: &str = "redis.calls";
 /// The PostgreSQL error class and code, five characters.
 pub const SQLSTATE: &str = "sqlstate";
 
@@ -40,7 +34,7 @@ mod tests {
     fn names_are_dotted_lower_case_and_none_shadows_what_every_line_has() {
         let names = include_str!("fields.rs").lines().filter_map(|line| line.strip_prefix("pub const "));
         let names: Vec<&str> = names.map(|line| line.split('"').nth(1).unwrap()).collect();
-        assert!(names.len() > 10);
+        assert!(names.len() >= 10);
         for name in names {
             assert!(!RESERVED.contains(&name), "{name}");
             assert!(name.chars().all(|c| matches!(c, 'a'..='z' | '_' | '.')), "{name}");

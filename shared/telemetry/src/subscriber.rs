@@ -103,7 +103,7 @@ mod tests {
             || {
                 tracing::warn!(
                     order.id = "ord_1",
-                    { crate::fields::DATA_API_CALLS } = 2_u64,
+                    { crate::fields::BATCH_SIZE } = 2_u64,
                     delta = -1,
                     full = true,
                     share = 0.5,
@@ -113,7 +113,7 @@ mod tests {
                 );
             },
             json!({"level": "WARN", "message": "record of ord_1 goes back", "function": "process-orders", "order.id": "ord_1",
-                "data_api.calls": 2, "delta": -1, "full": true, "share": 0.5, "wait": "Some(3)"}),
+                "batch.size": 2, "delta": -1, "full": true, "share": 0.5, "wait": "Some(3)"}),
         );
     }
 

@@ -79,7 +79,10 @@ fn the_documentation_is_the_catalogue() {
              Each stands once in `shared/telemetry/src/catalogue.rs`. In CloudWatch it is in the namespace `{NAMESPACE}` with the \
              dimension\n`{FUNCTION}`, or where its row says; what splits it stands behind the name, as in \
              `orders.rejected.out_of_stock`. In Prometheus that is\na label.\n\n\
-             | metric | in Prometheus | split by | from | what it tells |\n|---|---|---|---|---|\n{rows}"
+             | metric | in Prometheus | kind | split by | from | what it tells |\n|---|---|---|---|---|---|\n{rows}\n\
+             ## Buckets\n\nUpper bounds in seconds, for Prometheus; CloudWatch makes percentiles of the single values.\n\n\
+             | bounds | of |\n|---|---|\n{}",
+            buckets()
         ),
     );
 }
@@ -122,13 +125,33 @@ fn row(metric: &Metric) -> String {
         Source::Platform { cloudwatch: Some((namespace, name, _)), .. } => format!("{namespace} {name}"),
         Source::Platform { cloudwatch: None, .. } => "local-cloud".to_owned(),
     };
+    let kind = match metric.kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+        Kind::Histogram(_) => "histogram",
+    };
     let split = metric.attribute.map(|attribute| format!("`{}`", attribute.key)).unwrap_or_default();
     format!(
-        "| `{}` | `{}` | {split} | {from} | {} |\n",
+        "| `{}` | `{}` | {kind}, {} | {split} | {from} | {} |\n",
         metric.name,
         metric.prometheus_name(),
+        metric.unit.cloudwatch(),
         metric.meaning
     )
+}
+
+/// The bounds of histograms, each list once, with those that have it.
+fn buckets() -> String {
+    let mut rows: Vec<(&[f64], String)> = Vec::new();
+    for metric in METRICS {
+        let Kind::Histogram(bounds) = metric.kind else { continue };
+        match rows.iter_mut().find(|(known, _)| *known == bounds) {
+            Some((_, names)) => *names += &format!(", `{}`", metric.name),
+            None => rows.push((bounds, format!("`{}`", metric.name))),
+        }
+    }
+    let listed = |bounds: &[f64]| bounds.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
+    rows.iter().map(|(bounds, names)| format!("| {} | {names} |\n", listed(bounds))).collect()
 }
 
 /// Holds a file of the repository against what it should be, or writes it when asked to.

@@ -66,6 +66,8 @@ struct Findings<'de> {
     root: Root<'de>,
     /// The keys of all objects that are open now, innermost last: one buffer for all.
     keys: Vec<Cow<'de, str>>,
+    /// Room for one key without case and punctuation.
+    reduced: Vec<u8>,
 }
 
 /// The outermost keys that tell the wrapping.
@@ -117,7 +119,7 @@ impl<'de> Findings<'de> {
 
     fn look_at_key(&mut self, key: &str) {
         self.look_at_text(key);
-        if is_card_key(key) {
+        if is_card_key(key, &mut self.reduced) {
             self.card.get_or_insert_with(|| Unreadable::card("a field for card data"));
         }
     }

@@ -71,7 +71,7 @@ fn a_line_without_metrics_is_a_plain_line() {
 /// One measurement of any metric of the catalogue.
 fn measurement() -> impl Strategy<Value = (Metric, usize, Vec<u32>)> {
     let metric = prop::sample::select(METRICS);
-    (metric, any::<usize>(), prop::collection::vec(any::<u32>(), 0..450))
+    (metric, 0..1_000_000_usize, prop::collection::vec(any::<u32>(), 0..450))
 }
 
 fn write(emf: &mut Emf, metric: &Metric, n: usize, values: &[u32]) {
@@ -106,8 +106,25 @@ proptest! {
             let written: usize = written.map(|(_, _, values)| values.len()).sum();
             assert_eq!(values.get(metric.name).copied().unwrap_or_default(), written, "{}", metric.name);
         }
+        for (name, written) in counted(&all) {
+            let found: u64 = lines.iter().filter_map(|line| line[&name].as_u64()).sum();
+            assert_eq!(found, written, "{name}");
+        }
         assert_eq!(lines.iter().filter(|line| line["message"] == "batch answered").count(), 1);
     }
+}
+
+/// What was added to each counter, by its name in a line.
+fn counted(all: &[(Metric, usize, Vec<u32>)]) -> BTreeMap<String, u64> {
+    let mut counted = BTreeMap::new();
+    for (metric, n, _) in all.iter().filter(|(metric, ..)| matches!(metric.kind, Kind::Counter)) {
+        let name = match metric.attribute {
+            None => metric.name.to_owned(),
+            Some(attribute) => metric.emf_name(Some(attribute.values[n % attribute.values.len()])),
+        };
+        *counted.entry(name).or_default() += *n as u64;
+    }
+    counted
 }
 
 /// How many values each metric of the line has; panics where the line breaks a rule.

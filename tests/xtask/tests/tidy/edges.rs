@@ -18,14 +18,9 @@ const ALLOWED: [(&str, &[&str]); 7] = [
 const LEAVES: [&str; 4] = ["order", "backoff", "settings", "telemetry"];
 
 /// Dependencies that only some crates may have outside tests: one door to each outside system.
-///
-/// A function appears where its `main` builds the client that the door takes.
 const DOORS: [(&str, &[&str]); 9] = [
     ("aws-sdk-rdsdata", &["data-api"]),
-    (
-        "aws-sdk-sqs",
-        &["queue", "process-orders", "settle-payments", "reconcile-orders", "receive-webhooks", "harness"],
-    ),
+    ("aws-sdk-sqs", &["queue", "harness"]),
     ("redis", &["redis-link", "redis-server"]),
     ("reqwest", &["payments"]),
     ("tokio-postgres", &["local-cloud", "harness"]),
@@ -53,7 +48,7 @@ pub(crate) fn between_ours(packages: &Packages) -> Vec<String> {
             let target = packages.ours.iter().find(|other| other.name == *used);
             if !may_use(package, used, target.map_or("", |target| target.folder.as_str())) {
                 complaints.push(format!(
-                    "{}/Cargo.toml: `{}` must not depend on `{used}`; ARCHITECTURE.md lists the allowed edges",
+                    "{}/Cargo.toml: `{}` must not depend on `{used}`; ALLOWED in tests/xtask/tests/tidy/edges.rs says who may",
                     package.folder, package.name
                 ));
             }
