@@ -20,6 +20,8 @@ struct BatchLine {
     accepted_s: Vec<f64>,
     #[serde(rename = "payments.confirmed.duration")]
     confirmed_s: Vec<f64>,
+    #[serde(rename = "catalog.lookup.duration")]
+    looked_up_s: Vec<f64>,
     duration_ms: f64,
     #[serde(rename = "batch.size")]
     size: u64,
@@ -40,6 +42,8 @@ pub struct Batch {
     /// Milliseconds from the queue taking a message to the answer of the call that committed its order, for each order
     /// that it accepted.
     pub accepted_ms: Vec<f64>,
+    /// Milliseconds that each look-up of products took, from wherever they came.
+    pub looked_up_ms: Vec<f64>,
     /// Whether it was its instance's first.
     pub cold: bool,
     /// Messages in it.
@@ -104,6 +108,7 @@ pub fn batches(log: &str) -> Vec<Batch> {
     let batch = |line: BatchLine| Batch {
         at_ms: unix_ms(&line.timestamp),
         accepted_ms: millis(&line.accepted_s).collect(),
+        looked_up_ms: millis(&line.looked_up_s).collect(),
         cold: line.cold_start,
         size: line.size,
         catalog_reads: line.catalog_reads,
@@ -197,9 +202,16 @@ mod tests {
 
     #[test]
     fn a_batch_has_its_time_its_orders_and_its_reads() {
-        let log = r#"{"timestamp":"1970-01-01T00:00:01.5Z","message":"batch answered","batch.size":3,"batch.commits":1,"orders.accepted.duration":[0.01,0.02],"catalog.data_api_calls":2,"cold_start":true}"#;
-        let accepted_ms = vec![10.0, 20.0];
-        let expected = Batch { at_ms: 1_500, accepted_ms, cold: true, size: 3, catalog_reads: 2, commits: 1 };
+        let log = r#"{"timestamp":"1970-01-01T00:00:01.5Z","message":"batch answered","batch.size":3,"batch.commits":1,"orders.accepted.duration":[0.01,0.02],"catalog.lookup.duration":[0.0015],"catalog.data_api_calls":2,"cold_start":true}"#;
+        let expected = Batch {
+            at_ms: 1_500,
+            accepted_ms: vec![10.0, 20.0],
+            looked_up_ms: vec![1.5],
+            cold: true,
+            size: 3,
+            catalog_reads: 2,
+            commits: 1,
+        };
         assert_eq!(batches(log), [expected]);
     }
 

@@ -40,6 +40,10 @@ const PRICED_STAGE: &str = "prod";
 /// # Errors
 /// [`Error::Contender`] for one that did not; whatever stops the run before its end.
 pub async fn run(options: &cli::Peers) -> Result<(), Error> {
+    let commit = commit();
+    if options.record && commit.ends_with('+') {
+        return Err(Error::Uncommitted { commit });
+    }
     let contenders = contender::install(&options.only, options.profile)?;
     let before = load_average();
     out::note("Starting PostgreSQL, Redis, the queues and the functions …");
@@ -64,7 +68,7 @@ pub async fn run(options: &cli::Peers) -> Result<(), Error> {
     let (prices, sizes) = cost::sources(PRICED_STAGE).map_err(Error::Task)?;
     let provenance = Provenance {
         command: std::env::args().skip(1).fold("cargo xtask".to_owned(), |line, word| line + " " + &word),
-        commit: commit(),
+        commit,
         machine: machine(),
         measured_on: demo::now().strftime("%Y-%m-%d").to_string(),
         load_average: [before, load_average()],
@@ -75,10 +79,10 @@ pub async fn run(options: &cli::Peers) -> Result<(), Error> {
     report(options, &provenance, &summary)
 }
 
-/// Prints the result and, where all have run, keeps it.
+/// Prints the result, and keeps it if that is wanted.
 fn report(options: &cli::Peers, provenance: &Provenance, summary: &Summary) -> Result<(), Error> {
     let json = print::json(provenance, summary);
-    if options.only.is_empty() {
+    if options.record {
         let folder = workspace::root().join(RESULTS);
         write(&folder, "peers.json", &format!("{json:#}\n"))?;
         write(&folder, "peers.md", &print::markdown(provenance, summary))?;

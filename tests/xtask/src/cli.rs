@@ -103,8 +103,8 @@ pub enum Command {
     /// Accepts the same orders with process-orders and with what its users would write in Python, TypeScript and Rust
     /// instead, in turns on one stack, and compares; exits 1 when a contender lost or failed an order
     ///
-    /// Needs Node.js 20.12 or newer with npm, and Python 3; everything else is installed inside the checkout. Writes
-    /// loadtests/results/peers.json and peers.md; loadtests/peers/README.md says what is compared, and why it is fair.
+    /// Needs Node.js 20.12 or newer with npm, and Python 3; everything else is installed inside the checkout.
+    /// loadtests/peers/README.md says what is compared, and why it is fair.
     Peers(Peers),
     /// Formats every crate
     Fmt,

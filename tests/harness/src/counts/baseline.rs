@@ -33,7 +33,7 @@ fn room(name: &str, committed: f64) -> f64 {
         "instructions" | "allocations" | "allocated_bytes" => committed * 0.01,
         // Times are part of a line, and a slow batch has longer ones.
         "log_bytes" => committed * 0.03,
-        // Buffers of connections come and go in blocks. Whatever each batch keeps counts 1 and more.
+        // Buffers of connections come and go in blocks. Whatever more than one batch in five keeps is seen.
         "kept_allocations" => 0.2,
         // How often the snapshot expires depends on the machine's pace, and each expiry costs one call.
         "redis_calls" => 0.3,
@@ -88,6 +88,12 @@ impl Baseline {
             .map_err(|source| Error::Unreadable { what: path.display().to_string(), source })?;
         std::fs::write(path, format!("{text}\n"))
             .map_err(|source| Error::File { path: path.to_owned(), source })
+    }
+
+    /// A number of a function, and the build that it belongs to: the best optimised of those that were counted.
+    pub(super) fn number(&self, function: &str, name: &str) -> Option<(&str, f64)> {
+        let (built_with, counts) = self.built_with.last_key_value()?;
+        Some((built_with, *counts.get(function)?.get(name)?))
     }
 
     /// Notes the numbers of a build: `rustc 1.95.0, opt-level 2`.

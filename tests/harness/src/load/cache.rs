@@ -21,6 +21,8 @@ pub(super) struct Half {
     pub(super) data_api_calls: u64,
     /// How long orders took.
     pub(super) accepted_ms: Percentiles,
+    /// How long the look-ups took.
+    pub(super) look_up_ms: Percentiles,
 }
 
 /// Both runs.
@@ -56,6 +58,7 @@ fn half(batches: &[Batch], data_api_calls: u64) -> Half {
         reads_per_thousand: (float(reads) / float(messages).max(1.0) * 100_000.0).round() / 100.0,
         data_api_calls,
         accepted_ms: accepted_ms(batches),
+        look_up_ms: Percentiles::of(batches.iter().flat_map(|batch| batch.looked_up_ms.clone()).collect()),
     }
 }
 

@@ -16,10 +16,10 @@ pub(super) struct Knee {
 }
 
 /// Looks for the first step that was too slow, and draws a straight line from the one before; none when the first one was
-/// too slow already.
+/// too slow already. A step whose messages the generator could not send at their time does not count.
 pub(super) fn knee(rungs: &[Rung]) -> Option<Knee> {
     let mut good: Option<(f64, f64)> = None;
-    for rung in rungs {
+    for rung in rungs.iter().filter(|rung| rung.dropped == 0) {
         let point = (rung.offered_per_s, rung.accepted_ms.p99?);
         if point.1 < P99_LIMIT_MS {
             good = Some(point);
@@ -56,5 +56,17 @@ mod tests {
         check(&[(100.0, 40.0), (200.0, 60.0)], Some(Knee { per_s: 200.0, at_least: true }));
         check(&[(100.0, 140.0), (200.0, 60.0)], None);
         check(&[], None);
+    }
+
+    #[test]
+    fn a_step_that_was_not_offered_as_planned_does_not_count() {
+        let rung = |offered_per_s, p99, dropped| Rung {
+            offered_per_s,
+            dropped,
+            accepted_ms: Percentiles { p99: Some(p99), ..Percentiles::default() },
+            ..Rung::default()
+        };
+        let rungs = [rung(100.0, 40.0, 0), rung(150.0, 900.0, 3), rung(200.0, 60.0, 0)];
+        assert_eq!(knee(&rungs), Some(Knee { per_s: 200.0, at_least: true }));
     }
 }

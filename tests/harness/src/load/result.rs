@@ -27,6 +27,9 @@ const DRAIN_LIMIT_S: f64 = 10.0;
 /// The surge's top, in orders a second; the knee must lie above it.
 const KNEE_LEAST_PER_S: f64 = 400.0;
 
+/// What the slowest look-ups with the cache must stay below, in milliseconds.
+const LOOK_UP_LIMIT_MS: f64 = 10.0;
+
 /// The share of catalog reads that the cache must spare the database.
 const SPARED_LEAST: f64 = 0.6;
 
@@ -177,6 +180,7 @@ impl LoadResult {
             looks: looks(&leg.samples, began_ms),
         };
         result.goals = goals(options, leg, &result);
+        result.goals.extend(bare.map(bare_goal));
         result
     }
 
@@ -199,7 +203,8 @@ impl LoadResult {
     pub(super) fn circumstances(&self) -> String {
         let Machine { commit, machine, recorded_on, .. } = &self.machine;
         format!(
-            "{recorded_on}, commit {commit}, {machine}; local stack, 15 ms injected Data API time, not AWS"
+            "{recorded_on}, commit {commit}, {machine}; local stack, {} ms injected Data API time, not AWS",
+            self.data_api_rtt_ms
         )
     }
 
@@ -243,10 +248,15 @@ impl LoadResult {
             )
         }));
         rows.extend(self.cache.iter().flat_map(|cache| {
-            [("without Redis", &cache.without), ("with Redis", &cache.with)].map(|(name, half)| {
-                let reads = format!("{} reads for {} messages", half.reads, half.messages);
-                row(&format!("  {name}"), format!("{reads}, ms {}", times(half.accepted_ms)))
-            })
+            [("without Redis", &cache.without), ("with Redis", &cache.with)].into_iter().flat_map(
+                |(name, half)| {
+                    let reads = format!("{} reads for {} messages", half.reads, half.messages);
+                    [
+                        row(&format!("  {name}"), format!("{reads}, ms {}", times(half.accepted_ms))),
+                        row("    a look-up, ms", times(half.look_up_ms)),
+                    ]
+                },
+            )
         }));
         rows.extend(self.settled.iter().map(|settled| {
             let Settled { confirmed, seconds, .. } = settled;
@@ -346,6 +356,11 @@ fn goals(options: &LoadTest, leg: &Leg, result: &LoadResult) -> Vec<Goal> {
             Some(cache.spared),
             SPARED_LEAST - 1e-9,
         ));
+        goals.push(below(
+            "look-ups with Redis, p99: below 10 ms",
+            cache.with.look_up_ms.p99,
+            LOOK_UP_LIMIT_MS,
+        ));
     }
     if options.shape == Shape::Soak {
         goals.extend(soak::goals(leg));
@@ -356,6 +371,18 @@ fn goals(options: &LoadTest, leg: &Leg, result: &LoadResult) -> Vec<Goal> {
         goals.push(at_most("calls beyond the provider's quota: 0", Some(float(settled.answered_429)), 0.0));
     }
     goals
+}
+
+/// What a run that is only there to compare with must be all the same: whole, and offered as planned.
+fn bare_goal(bare: &Leg) -> Goal {
+    let Verdict { lost, twice, mismatched, dead_lettered } =
+        compare(&bare.summary.sent, bare.summary.payable_minor, &bare.found);
+    let troubles = lost + twice + mismatched + dead_lettered + bare.summary.dropped + bare.summary.refused;
+    at_most(
+        "without Redis: orders lost, twice, otherwise than sent, or not offered: 0",
+        Some(float(troubles)),
+        0.0,
+    )
 }
 
 /// What k6 counted for a threshold, where that is a count of troubles.

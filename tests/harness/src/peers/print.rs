@@ -86,8 +86,11 @@ fn own_cpu(summary: &Summary) -> Option<String> {
     let system = own
         .system_percent
         .map_or_else(String::new, |percent| format!(", {percent:.0} % of it in the kernel"));
+    let beside = own.instructions_per_batch.as_ref().map_or_else(String::new, |(built_with, n)| {
+        format!("; {:.2} million instructions by `cargo xtask counts` ({built_with})", n / 1e6)
+    });
     Some(format!(
-        "process-orders over {} warm batches: {:.2} ms of CPU{system} and {:.2} Data API calls a batch",
+        "process-orders over {} warm batches: {:.2} ms of CPU{system} and {:.2} Data API calls a batch{beside}",
         own.batches, own.cpu_ms_per_batch, own.data_api_calls_per_batch
     ))
 }

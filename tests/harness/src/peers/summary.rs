@@ -6,8 +6,8 @@
 use super::contender::{Contender, OURS};
 use super::turn::Turn;
 use super::{float, supply};
-use crate::Error;
 use crate::figures::Percentiles;
+use crate::{Error, counts};
 use serde::Serialize;
 use xtask::cost::sources::Prices;
 
@@ -102,6 +102,8 @@ pub(super) struct OwnCpu {
     /// How much of it was spent in the kernel.
     pub(super) system_percent: Option<f64>,
     pub(super) data_api_calls_per_batch: f64,
+    /// What `cargo xtask counts` has counted for a batch, and for which build.
+    pub(super) instructions_per_batch: Option<(String, f64)>,
 }
 
 /// Something to be reached.
@@ -143,6 +145,7 @@ impl Summary {
         let others = contenders.iter().filter(|figures| figures.name != OURS);
         let ratios: Vec<Ratios> =
             ours.map(|ours| others.map(|other| ratios(ours, other)).collect()).unwrap_or_default();
+        let instructions = counts::committed(OURS, "instructions")?;
         let own_cpu = own_cpu.map(|turn| {
             let batches = turn.batch_ms.len();
             let per_batch = |amount: f64| amount / float(batches.max(1));
@@ -151,6 +154,7 @@ impl Summary {
                 cpu_ms_per_batch: per_batch(turn.cpu_ms),
                 system_percent: turn.system_percent,
                 data_api_calls_per_batch: per_batch(turn.data_api_calls),
+                instructions_per_batch: instructions,
             }
         });
         Ok(Self {
@@ -317,6 +321,7 @@ mod tests {
             cpu_ms_per_batch: 1.5,
             system_percent: None,
             data_api_calls_per_batch: 1.0,
+            instructions_per_batch: None,
         };
         let goals = goals(&[ratios], Some(&own));
         let met: Vec<bool> = goals.iter().map(|goal| goal.met).collect();

@@ -45,7 +45,7 @@ pub enum Shape {
     Spike,
     /// One steady rate after the other, to find the knee
     Ladder,
-    /// The baseline for half an hour
+    /// The baseline for an hour
     Soak,
     /// One steady rate twice, without Redis and with it: what does the database have to read?
     CacheAb,

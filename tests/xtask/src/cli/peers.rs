@@ -15,7 +15,7 @@ pub struct Peers {
     /// Batches of ten over which process-orders' own CPU is measured, after the rounds; 0 leaves that out
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub cpu_batches: u32,
-    /// Compare only with this one, and write no results; may be given again
+    /// Compare only with this one; may be given again
     #[arg(long, value_enum, value_name = "NAME")]
     pub only: Vec<Peer>,
     /// Compare programs of this cargo profile: `release` as they are deployed, `local` as the stack runs them
@@ -24,6 +24,9 @@ pub struct Peers {
     /// A round trip to the Data API in milliseconds, instead of the one that infra/settings.json assumes
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub data_api_rtt_ms: Option<u32>,
+    /// Keep the result in loadtests/results; refused with uncommitted changes
+    #[arg(long, conflicts_with_all = ["only", "profile"])]
+    pub record: bool,
     /// Print the result as one JSON object on standard output; progress goes to standard error
     #[arg(long)]
     pub json: bool,

@@ -30,6 +30,9 @@ fn every_command_parses_as_documented() {
     check("xtask peers --only python --only naive-rust --data-api-rtt-ms 5 --cpu-batches 0", true);
     check("xtask peers --profile local", true);
     check("xtask peers --profile fast", false);
+    check("xtask peers --rounds 1 --record", true);
+    check("xtask peers --record --only python", false);
+    check("xtask peers --record --profile local", false);
     check("xtask peers --only ruby", false);
     check("xtask load surge", true);
     check("xtask load surge --without cache --settle --json", true);

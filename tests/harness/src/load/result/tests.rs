@@ -122,6 +122,30 @@ fn a_soak_is_judged_while_there_is_load_and_not_without_looks() {
 }
 
 #[test]
+fn a_run_with_the_cache_is_judged_beside_one_without() {
+    let check = |spoil: fn(&mut Leg, &mut Leg), missed: &[&str]| {
+        let looked_up = |leg: &mut Leg, ms, reads| {
+            leg.batches[0].looked_up_ms = vec![ms; 10];
+            leg.batches[0].catalog_reads = reads;
+        };
+        let (mut bare, mut leg) = (good(), good());
+        looked_up(&mut bare, 20.0, 100);
+        looked_up(&mut leg, 0.8, 1);
+        spoil(&mut bare, &mut leg);
+        let result = LoadResult::new(&options("cache-ab"), Machine::default(), &leg, Some(&bare));
+        let found: Vec<&str> =
+            result.goals.iter().filter(|goal| !goal.met).map(|goal| goal.goal.as_str()).collect();
+        assert_eq!(found, missed);
+    };
+    check(|_, _| (), &[]);
+    check(|_, leg| leg.batches[0].catalog_reads = 41, &["share of catalog reads spared: at least 0.6"]);
+    check(|_, leg| leg.batches[0].looked_up_ms[9] = 10.0, &["look-ups with Redis, p99: below 10 ms"]);
+    let lost = "without Redis: orders lost, twice, otherwise than sent, or not offered: 0";
+    check(|bare, _| bare.found.dead_lettered = 1, &[lost]);
+    check(|bare, _| bare.summary.dropped = 1, &[lost]);
+}
+
+#[test]
 fn a_ladder_needs_a_knee_above_the_surge() {
     check("ladder", |_| (), &[]);
     check("ladder", |leg| leg.drained_s = Some(30.0), &[]);
