@@ -163,7 +163,7 @@ fn bars(result: &LoadResult, cache: &Cache) -> Bars {
         subtitle: result.circumstances(),
         fields: vec![
             (
-                "catalog reads per 1,000 messages".to_owned(),
+                "reads per 1,000 messages".to_owned(),
                 pair(cache.without.reads_per_thousand, cache.with.reads_per_thousand),
             ),
             ("a look-up of products, p99, ms".to_owned(), ms(|half| half.look_up_ms.p99)),
