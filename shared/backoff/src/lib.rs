@@ -21,6 +21,6 @@ pub use clock::{Clock, SystemClock, within};
 pub use deadline::Deadline;
 pub use jitter::{VISIBILITY_MAX_S, full_jitter, transient_visibility_s};
 pub use manual::ManualClock;
-pub use policy::Policy;
+pub use policy::{CONNECT_TIMEOUT, Policy};
 pub use random::Random;
 pub use retry::{OutOfTime, retry};

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use crate::{Clock, Deadline, Random, full_jitter};
 
+/// How long opening a connection to a service of AWS may take. In a region it takes 5 ms with TLS; the SDK's default of
+/// 3.1 s would use up an attempt. One value for all of them, because their HTTP client keeps a pool for each.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// The bounds of trying one callee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {

@@ -1,7 +1,5 @@
 //! Builds the SDK's configuration and client, with everything explicit that its defaults would decide.
 
-use std::time::Duration;
-
 use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -11,12 +9,9 @@ use aws_sdk_rdsdata::Client;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use backoff::CONNECT_TIMEOUT;
 
 use crate::Error;
-
-/// How long opening a connection may take. In a region it takes 5 ms with TLS; the SDK's default of 3.1 s would use up
-/// an attempt. The HTTP client keeps one pool per value, so `queue` has the same.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What the SDK shares between services: region, credentials and endpoints from the environment, one HTTP client.
 ///

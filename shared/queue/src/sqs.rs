@@ -10,7 +10,7 @@ use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue,
     SendMessageBatchRequestEntry, SendMessageBatchResultEntry,
 };
-use backoff::{Clock, Deadline, Policy, Random, within};
+use backoff::{CONNECT_TIMEOUT, Clock, Deadline, Policy, Random, within};
 
 use crate::{NotPublished, Outgoing, Queue, QueueUrl, VisibilityChange};
 
@@ -19,9 +19,6 @@ const ENTRIES_PER_CALL: usize = 10;
 
 /// The most bytes SQS takes in one batch call (1 MiB), less room for attributes and ids.
 const BYTES_PER_CALL: usize = 960 * 1024;
-
-/// How long opening a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
 type Sent = Result<(), NotPublished>;
 
