@@ -1,11 +1,11 @@
-//! `counts`: what each function is made of, and what one warm batch of ten costs those that accept and pay, in numbers that no other program on the
-//! machine can change, held against the numbers that were committed.
+//! `counts`: what each function is made of, and what one warm batch of ten costs those that accept and pay, in numbers
+//! that no other program on the machine can change, held against the numbers that were committed.
 //!
 //! The functions run unmodified on the local host, but under valgrind: once counting instructions, once counting
 //! allocations, each for a few batches and for many. The difference is what a warm batch costs; starting cancels out.
 //! Calls are counted by whoever is called. What a batch allocated and nobody gave back is counted too, so that what every
-//! batch leaks shows in a minute and not only in a soak; what grows in one piece shows there alone. A number that grew beyond its tolerance fails; one that shrank asks for
-//! `--update`, so that it cannot grow back unseen.
+//! batch leaks shows in a minute and not only in a soak; what grows in one piece shows there alone. A number that grew
+//! beyond its tolerance fails; one that shrank asks for `--update`, so that it cannot grow back unseen.
 
 mod baseline;
 mod batches;
@@ -28,16 +28,6 @@ use valgrind::{Tool, Wrapped};
 
 /// The functions whose batches are counted, in the order in which an order meets them.
 const FUNCTIONS: [&str; 2] = ["process-orders", "settle-payments"];
-
-/// The functions whose crates and size are counted: all.
-const PROGRAMS: [&str; 6] = [
-    "migrate-schema",
-    "process-orders",
-    "reconcile-orders",
-    "refresh-catalog",
-    "serve-catalog",
-    "settle-payments",
-];
 
 /// Batches after which everything is warm.
 const FEW: usize = 20;
@@ -86,8 +76,9 @@ pub(crate) fn committed(function: &str, name: &str) -> Result<Option<(String, f6
 
 async fn count() -> Result<Counts, Error> {
     let mut counts: Counts = BTreeMap::new();
-    for function in PROGRAMS {
-        counts.insert(function.to_owned(), built::of(function)?);
+    for function in built::functions()? {
+        let made_of = built::of(&function)?;
+        counts.insert(function, made_of);
     }
     for tool in [Tool::Instructions, Tool::Allocations] {
         let few = costs(tool, FEW).await?;

@@ -9,6 +9,16 @@ use xtask::workspace;
 use crate::Error;
 use crate::stack::programs;
 
+/// All functions, by the folders that hold them.
+pub(super) fn functions() -> Result<Vec<String>, Error> {
+    let folder = workspace::root().join("functions");
+    let failed = |source| Error::File { path: folder.clone(), source };
+    let entries =
+        std::fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
+    let crates = entries.iter().filter(|entry| entry.path().join("Cargo.toml").exists());
+    Ok(crates.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+}
+
 /// Crates and stripped bytes of a function.
 pub(super) fn of(function: &str) -> Result<BTreeMap<String, f64>, Error> {
     let arguments = ["tree", "--package", function, "--edges", "normal", "--prefix", "none", "--locked"];
