@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use aws_lambda_events::event::sqs::SqsBatchResponse;
 use backoff::{Clock, Deadline, Random, SystemClock};
 use catalog::{Catalog, RedisSettings};
 use data_api::DataApi;
@@ -69,11 +69,11 @@ impl Handler {
         Ok(Self { shared: Arc::new(Shared { doors, data_api, timeout: settings.timeout, started }) })
     }
 
-    /// Answers one event. `deadline_ms` is the invocation's, Unix milliseconds, as the runtime announces it.
+    /// Answers one event, as JSON. `deadline_ms` is the invocation's, Unix milliseconds, as the runtime announces it.
     ///
     /// # Errors
     /// Only when the event is no batch of queue records: failing as a whole is then the one answer that loses nothing.
-    pub async fn handle(&self, event: SqsEvent, deadline_ms: u64) -> Result<SqsBatchResponse, Error> {
+    pub async fn handle(&self, event: &str, deadline_ms: u64) -> Result<SqsBatchResponse, Error> {
         let Shared { doors, data_api, timeout, started } = &*self.shared;
         let clock = doors.clock;
         let began = clock.monotonic();

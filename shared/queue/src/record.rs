@@ -1,9 +1,12 @@
 //! One record of a queue event, reduced to what a consumer needs, and the batch of them.
 //!
 //! Only what makes a record impossible to answer for (no message id) is an error here; an unreadable body is the
-//! business of the one who decodes it.
+//! business of the one who decodes it. The event is read in place, and of what Lambda says of a message (AWS Lambda
+//! Developer Guide, "Using Lambda with Amazon SQS") only these fields: reading all of it costs more than the order in it.
 
-use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use std::borrow::Cow;
+
+use serde::Deserialize;
 use thiserror::Error;
 
 /// The records of one invocation, in the order in which the queue handed them over.
@@ -30,53 +33,97 @@ pub struct Record {
     pub traceparent: Option<String>,
 }
 
-/// The event cannot have come from a queue: there is no id to answer with.
+/// The event cannot have come from a queue: there is no id to answer with. Says where, and nothing of what it holds.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error(
-    "record {index} of the event has no messageId, so it cannot be answered for; invoke with an SQS event"
-)]
-pub struct NotABatch {
-    /// Position of the record in `Records`, from 0.
-    pub index: usize,
+pub enum NotABatch {
+    /// No JSON of that form.
+    #[error("the event is no SQS event, at line {line}, column {column}; invoke with an SQS event")]
+    Unreadable {
+        /// From 1.
+        line: usize,
+        /// From 1, in bytes.
+        column: usize,
+    },
+    /// A record that nobody could answer for.
+    #[error(
+        "record {index} of the event has no messageId, so it cannot be answered for; invoke with an SQS event"
+    )]
+    NoMessageId {
+        /// Position of the record in `Records`, from 0.
+        index: usize,
+    },
 }
 
 impl Batch {
-    /// Takes over the records of an SQS event.
+    /// Reads the records of an SQS event, as JSON.
     ///
     /// # Errors
-    /// [`NotABatch`] when a record has no message id: then only failing the whole invocation loses nothing.
-    pub fn from_event(event: SqsEvent) -> Result<Self, NotABatch> {
+    /// [`NotABatch`] when the event is none, or a record has no message id: then only failing the whole invocation
+    /// loses nothing.
+    pub fn from_event(event: &str) -> Result<Self, NotABatch> {
+        let event: Event<'_> = serde_json::from_str(event)
+            .map_err(|error| NotABatch::Unreadable { line: error.line(), column: error.column() })?;
         let records = event
             .records
             .into_iter()
             .enumerate()
-            .map(|(index, message)| Record::from_message(message).ok_or(NotABatch { index }))
+            .map(|(index, message)| Record::from_message(message).ok_or(NotABatch::NoMessageId { index }))
             .collect::<Result<_, _>>()?;
         Ok(Self { records })
     }
 }
 
 impl Record {
-    fn from_message(message: SqsMessage) -> Option<Self> {
-        let message_id = message.message_id.filter(|id| !id.is_empty())?;
-        let attribute = |name: &str| message.attributes.get(name);
-        let traceparent = message
-            .message_attributes
-            .get("traceparent")
-            .and_then(|attribute| attribute.string_value.clone())
-            .filter(|value| is_traceparent(value));
+    fn from_message(message: Message<'_>) -> Option<Self> {
+        let attributes = message.attributes.unwrap_or_default();
+        let traceparent =
+            message.message_attributes.and_then(|attributes| attributes.traceparent?.string_value);
         Some(Self {
+            message_id: message.message_id.filter(|id| !id.is_empty())?,
             receipt_handle: message.receipt_handle.unwrap_or_default(),
-            receive_count: attribute("ApproximateReceiveCount")
-                .and_then(|n| n.parse().ok())
-                .unwrap_or(1)
-                .max(1),
-            sent_ms: attribute("SentTimestamp").and_then(|ms| ms.parse().ok()),
+            receive_count: attributes.receive_count.parse().unwrap_or(1).max(1),
+            sent_ms: attributes.sent_ms.parse().ok(),
             body: message.body,
-            traceparent,
-            message_id,
+            traceparent: traceparent.filter(|value| is_traceparent(value)),
         })
     }
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(borrow, rename = "Records")]
+    records: Vec<Message<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Message<'a> {
+    message_id: Option<String>,
+    receipt_handle: Option<String>,
+    body: Option<String>,
+    #[serde(borrow)]
+    attributes: Option<Attributes<'a>>,
+    message_attributes: Option<MessageAttributes>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Attributes<'a> {
+    #[serde(borrow, rename = "ApproximateReceiveCount")]
+    receive_count: Cow<'a, str>,
+    #[serde(borrow, rename = "SentTimestamp")]
+    sent_ms: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct MessageAttributes {
+    traceparent: Option<MessageAttribute>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageAttribute {
+    string_value: Option<String>,
 }
 
 /// Whether the value has the form of a W3C `traceparent`: it goes into logs, so nothing else may pass.
@@ -92,13 +139,9 @@ fn is_traceparent(value: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn event(json: &str) -> SqsEvent {
-        serde_json::from_str(json).unwrap()
-    }
-
     #[track_caller]
     fn only_record(json: &str) -> Record {
-        let records = Batch::from_event(event(json)).unwrap().records;
+        let records = Batch::from_event(json).unwrap().records;
         assert_eq!(records.len(), 1);
         records.into_iter().next().unwrap()
     }
@@ -131,15 +174,42 @@ mod tests {
     #[test]
     fn a_record_without_an_id_fails_the_invocation() {
         let records = r#"{"Records":[{"messageId":"m1"},{"messageId":""}]}"#;
-        assert_eq!(Batch::from_event(event(records)), Err(NotABatch { index: 1 }));
-        assert_eq!(Batch::from_event(event(r#"{"Records":[{"body":"{}"}]}"#)), Err(NotABatch { index: 0 }));
+        check_refused(records, NotABatch::NoMessageId { index: 1 });
+        check_refused(r#"{"Records":[{"body":"{}"}]}"#, NotABatch::NoMessageId { index: 0 });
+    }
+
+    #[track_caller]
+    fn check_refused(event: &str, expected: NotABatch) {
+        assert_eq!(Batch::from_event(event), Err(expected), "{event}");
+    }
+
+    #[test]
+    fn an_event_of_another_form_fails_the_invocation_and_is_not_told() {
+        check_refused("{}", NotABatch::Unreadable { line: 1, column: 2 });
+        check_refused("", NotABatch::Unreadable { line: 1, column: 0 });
+        check_refused(
+            r#"{"Records":[{"messageId":"m"},"card"]}"#,
+            NotABatch::Unreadable { line: 1, column: 36 },
+        );
+        let refused = Batch::from_event(r#"{"Records":"4242 4242 4242 4242"}"#).unwrap_err();
+        assert!(!refused.to_string().contains("4242"), "{refused}");
+    }
+
+    #[test]
+    fn what_else_lambda_says_of_a_message_is_not_needed_and_anything_else_may_be_null() {
+        let record = only_record(
+            r#"{"Records":[{"messageId":"m1","receiptHandle":null,"body":null,"md5OfBody":"x","eventSource":"aws:sqs",
+               "attributes":{"SenderId":"AIDA","ApproximateReceiveCount":"\u0032"},"messageAttributes":null,
+               "awsRegion":"eu-central-1"}]}"#,
+        );
+        assert_eq!((record.receive_count, record.receipt_handle.as_str(), record.body), (2, "", None));
     }
 
     #[test]
     fn one_body_that_is_no_json_leaves_the_others_alone() {
-        let batch = Batch::from_event(event(
+        let batch = Batch::from_event(
             r#"{"Records":[{"messageId":"a","body":"<xml>"},{"messageId":"b","body":"{}"}]}"#,
-        ));
+        );
         assert_eq!(batch.unwrap().records.len(), 2);
     }
 }
