@@ -20,7 +20,7 @@ use queue::{
 use crate::decode::{Decoded, decode};
 use crate::events;
 use crate::payment;
-use crate::pricing::{contradicted, price_all};
+use crate::pricing::contradicted;
 use crate::report::Report;
 use crate::verdict::{NO_ANSWER, after_failure, outcome_of};
 
@@ -164,7 +164,7 @@ where
     ) -> BTreeMap<usize, Outcome> {
         let now_ms = self.doors.clock.now_ms();
         self.report().note(records, &answers, now_ms);
-        for sku in contradicted(&price_all(orders, lookup), &answers) {
+        for sku in contradicted(orders, lookup, &answers) {
             self.doors.catalog.forget(&sku);
         }
         let (unpublished, ()) = tokio::join!(

@@ -6,8 +6,8 @@ use crate::ParseError;
 
 /// An ISO 4217 code: three upper-case ASCII letters. Any such code is accepted; whether a product is sold in it is
 /// the catalog's to say.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub struct Currency([u8; 3]);
 
 /// The least charge in minor units, where the provider states one (Stripe's documentation, "Supported currencies",
@@ -99,9 +99,9 @@ impl TryFrom<String> for Currency {
     }
 }
 
-impl From<Currency> for String {
-    fn from(currency: Currency) -> Self {
-        currency.as_str().to_owned()
+impl serde::Serialize for Currency {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

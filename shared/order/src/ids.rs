@@ -1,10 +1,12 @@
 //! Identifiers: opaque, short, and harmless wherever they end up (rows, keys, logs, URLs).
 //!
 //! One alphabet for all: ASCII letters, digits and `_ . : -`. The database checks the same rule again. None may
-//! contain digits that look like a card number, so that an identifier can be logged.
+//! contain digits that look like a card number, so that an identifier can be logged. A clone shares the text: one order
+//! is named in a row, two messages and a look-up.
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::ParseError;
 use crate::cards::looks_like_card;
@@ -15,9 +17,9 @@ macro_rules! identifier {
         $(#[$doc])*
         #[doc = ""]
         #[doc = concat!("1 to ", stringify!($max), " characters of `A-Z a-z 0-9 _ . : -`.")]
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-        #[serde(into = "String", try_from = "String")]
-        pub struct $name(Box<str>);
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Checks and copies the text.
@@ -59,13 +61,13 @@ macro_rules! identifier {
             type Error = ParseError;
 
             fn try_from(text: String) -> Result<Self, ParseError> {
-                check(&text, $max).map(|()| Self(text.into_boxed_str()))
+                check(&text, $max).map(|()| Self(text.into()))
             }
         }
 
-        impl From<$name> for String {
-            fn from(id: $name) -> Self {
-                id.0.into()
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
     };

@@ -28,15 +28,6 @@ pub struct ProductView {
     pub version: i64,
 }
 
-/// A valid order, and what the catalog doubts about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PricedOrder {
-    /// The order as it was placed.
-    pub request: OrderRequest,
-    /// At most one for each SKU, in the order of the lines; empty if the catalog agrees with all lines.
-    pub doubts: Vec<Doubt>,
-}
-
 /// One SKU about which order and catalog disagree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
@@ -62,19 +53,20 @@ words! {
     }
 }
 
-/// Holds each line beside `view`, the catalog's answer for a SKU.
-pub fn price(request: OrderRequest, view: impl Fn(&Sku) -> Known) -> PricedOrder {
+/// Holds each line beside `view`, the catalog's answer for a SKU. At most one doubt for each SKU, in the order of the
+/// lines; none if the catalog agrees with all lines.
+pub fn doubts<'a>(request: &OrderRequest, view: impl Fn(&Sku) -> &'a Known) -> Vec<Doubt> {
     let mut doubts: Vec<Doubt> = Vec::new();
     for line in &request.lines {
         // At most `MAX_LINES` doubts, so looking through them is quick.
         if doubts.iter().any(|doubt| doubt.sku == line.sku) {
             continue;
         }
-        if let Some(kind) = doubt(request.currency, line.unit_price_minor, &view(&line.sku)) {
+        if let Some(kind) = doubt(request.currency, line.unit_price_minor, view(&line.sku)) {
             doubts.push(Doubt { sku: line.sku.clone(), kind });
         }
     }
-    PricedOrder { request, doubts }
+    doubts
 }
 
 fn doubt(currency: Currency, unit_price_minor: i64, known: &Known) -> Option<DoubtKind> {
