@@ -27,6 +27,9 @@ pub(crate) const CURRY: &str = "kit-thai-curry-2p";
 /// A kit with three left.
 pub(crate) const SCARCE: &str = "kit-truffle-2p";
 
+/// The trace under which [`Shop::send`] sends.
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 /// A running stack and a connection to its database.
 pub(crate) struct Shop {
     /// The stack.
@@ -179,10 +182,10 @@ impl Shop {
         orders
     }
 
-    /// Sends these bodies to the orders queue.
+    /// Sends these bodies to the orders queue, all under one trace.
     pub(crate) async fn send(&self, bodies: &[String]) {
         for body in bodies {
-            self.stack.send_order(body, "").await.unwrap();
+            self.stack.send_order(body, TRACE).await.unwrap();
         }
     }
 
@@ -212,6 +215,16 @@ impl Shop {
         }
         let kind = |id: String| id.rsplit(':').nth(1).unwrap().to_owned();
         ids.into_iter().map(|(order, ids)| (order, ids.into_iter().map(kind).collect())).collect()
+    }
+
+    /// How many messages of this type were published to `order-events` under the trace of [`Shop::send`].
+    pub(crate) async fn traced_events(&self, event_type: &str) -> usize {
+        let held = self.stack.sqs().peek(self.stack.queue("order-events").unwrap(), 10_000).await.unwrap();
+        let of = |body: &str| serde_json::from_str::<Value>(body).unwrap()["type"].clone();
+        let of_type = held.iter().filter(|message| of(&message.body) == event_type);
+        of_type
+            .filter(|message| message.attributes.get("traceparent").map(String::as_str) == Some(TRACE))
+            .count()
     }
 
     /// Asserts that every order is confirmed and paid exactly once, by the rows and by the provider's ledger, and that

@@ -31,5 +31,7 @@ async fn with_payments_switched_off_all_park_and_switched_on_all_are_paid() {
     shop.sql.execute(due, &[]).await.unwrap();
     shop.wait_for_payment_of(10).await;
     shop.assert_all_paid_once(10).await;
+    let traced = shop.traced_events("order.confirmed.v1").await;
+    assert_eq!(traced, 10, "what the reconciler published again still belongs to its order's trace");
     shop.close().await;
 }

@@ -20,7 +20,7 @@ use queue::{
 use crate::decode::{Decoded, decode};
 use crate::events;
 use crate::payment;
-use crate::pricing::contradicted;
+use crate::pricing::{contradicted, price_all};
 use crate::report::Report;
 use crate::verdict::{NO_ANSWER, after_failure, outcome_of};
 
@@ -164,7 +164,7 @@ where
     ) -> BTreeMap<usize, Outcome> {
         let now_ms = self.doors.clock.now_ms();
         self.report().note(records, &answers, now_ms);
-        for sku in contradicted(orders, lookup, &answers) {
+        for sku in contradicted(&price_all(orders, lookup), &answers) {
             self.doors.catalog.forget(&sku);
         }
         let (unpublished, ()) = tokio::join!(
@@ -198,5 +198,8 @@ fn skus(orders: &Orders) -> BTreeSet<Sku> {
 }
 
 fn rows(orders: &Orders) -> Vec<AcceptOrder> {
-    orders.iter().map(|(position, decoded)| AcceptOrder::new(*position, &decoded.placed)).collect()
+    let row = |(position, decoded): (&usize, &Decoded)| {
+        AcceptOrder::new(*position, &decoded.placed, decoded.traceparent.clone())
+    };
+    orders.iter().map(row).collect()
 }

@@ -1,25 +1,33 @@
-//! Holds orders beside the catalog, and notices where the database contradicts what the cache said.
+//! Prices orders by the catalog, and notices where the database contradicts what the cache said.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use catalog::Lookup;
-use order::{Doubt, DoubtKind, Known, RejectReason, Sku, doubts};
+use order::{Doubt, DoubtKind, Known, PricedOrder, RejectReason, Sku, price};
 use order_store::{Accepted, Verdict};
 
 use crate::flow::Orders;
 
+/// Every valid order with the catalog's doubts about it, by position.
+pub(crate) fn price_all<'a>(orders: &'a Orders, lookup: &'a Lookup) -> BTreeMap<usize, PricedOrder<'a>> {
+    let valid = orders
+        .iter()
+        .filter_map(|(position, decoded)| Some((*position, decoded.placed.verdict.as_ref().ok()?)));
+    valid.map(|(position, request)| (position, price(request, |sku| known(lookup, sku)))).collect()
+}
+
 /// The SKUs whose cached entry the database has just proved wrong: it accepted an order that the cache doubted, or
 /// rejected for its price or its kits one that the cache did not. Dropping them makes the next look-up read anew.
-pub(crate) fn contradicted(orders: &Orders, lookup: &Lookup, answers: &[Accepted]) -> BTreeSet<Sku> {
+pub(crate) fn contradicted(priced: &BTreeMap<usize, PricedOrder<'_>>, answers: &[Accepted]) -> BTreeSet<Sku> {
     let mut stale = BTreeSet::new();
     for answer in answers {
-        let placed = orders.get(&answer.record_no).map(|decoded| &decoded.placed);
-        let Some(request) = placed.and_then(|placed| placed.verdict.as_ref().ok()) else { continue };
-        let doubts = doubts(request, |sku| lookup.products.get(sku).unwrap_or(&Known::Unread));
+        let Some(order) = priced.get(&answer.record_no) else { continue };
         match &answer.verdict {
-            Verdict::Accepted => stale.extend(doubts.into_iter().filter(cached).map(|doubt| doubt.sku)),
-            Verdict::Rejected(reason) if blames_catalog(*reason) && doubts.is_empty() => {
-                stale.extend(request.lines.iter().map(|line| line.sku.clone()));
+            Verdict::Accepted => {
+                stale.extend(order.doubts.iter().filter(|doubt| cached(doubt)).map(|doubt| doubt.sku.clone()))
+            }
+            Verdict::Rejected(reason) if blames_catalog(*reason) && order.doubts.is_empty() => {
+                stale.extend(order.request.lines.iter().map(|line| line.sku.clone()));
             }
             Verdict::Rejected(_)
             | Verdict::Known
@@ -29,6 +37,10 @@ pub(crate) fn contradicted(orders: &Orders, lookup: &Lookup, answers: &[Accepted
         }
     }
     stale
+}
+
+fn known<'a>(lookup: &'a Lookup, sku: &Sku) -> &'a Known {
+    lookup.products.get(sku).unwrap_or(&Known::Unread)
 }
 
 fn cached(doubt: &Doubt) -> bool {

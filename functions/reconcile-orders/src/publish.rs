@@ -1,20 +1,25 @@
-//! What goes to the queues: events that a row holds, and requests to pay.
+//! What goes to the queues: events that a row holds, and requests to pay. Each belongs to the trace of its order.
+
+use std::collections::BTreeMap;
 
 use backoff::{Clock, Deadline};
-use order::{PaymentRequested, stored_event_json};
+use order::{OrderId, PaymentRequested, stored_event_json};
 use order_store::{DuePayment, Moved, Next, OutboxEvent, ReconcileStore};
 use queue::{Outgoing, Queue};
+use telemetry::fields;
 
 use crate::duty::Stopped;
 use crate::flow::Run;
 
 /// Publishes the events and returns the ids of those that the queue took. Whoever marks them as sent may be killed in
 /// between: then they are published again, in the same bytes.
-pub(crate) async fn events<S, P, Q: Queue, K: Clock>(
+pub(crate) async fn events<S: ReconcileStore, P, Q: Queue, K: Clock>(
     run: &Run<'_, S, P, Q, K>,
     events: &[OutboxEvent],
     until: Deadline,
 ) -> Vec<String> {
+    let traces = traces(run, events.iter().map(|event| &event.order_id), until).await;
+    let message = |event| message(event, traces.get(&event.order_id).map(String::as_str));
     let (ids, messages): (Vec<&String>, Vec<Outgoing>) = events.iter().filter_map(message).unzip();
     if messages.is_empty() {
         return Vec::new();
@@ -26,9 +31,9 @@ pub(crate) async fn events<S, P, Q: Queue, K: Clock>(
 
 /// The message for one event. One that cannot be read is never sent; the line about it comes every run, until somebody
 /// mends the row.
-fn message(event: &OutboxEvent) -> Option<(&String, Outgoing)> {
-    match stored_event_json(&event.id, &event.event_type, &event.payload, event.created_ms) {
-        Ok(body) => Some((&event.id, Outgoing { body, attributes: Vec::new() })),
+fn message<'a>(event: &'a OutboxEvent, trace: Option<&str>) -> Option<(&'a String, Outgoing)> {
+    match stored_event_json(&event.id, &event.event_type, &event.payload, (event.created_ms, trace)) {
+        Ok(body) => Some((&event.id, Outgoing { body, attributes: attributes(trace) })),
         Err(unreadable) => {
             tracing::error!(
                 event.id = event.id,
@@ -43,7 +48,7 @@ fn message(event: &OutboxEvent) -> Option<(&String, Outgoing)> {
 }
 
 /// Publishes requests to pay, and returns those that the queue did not take.
-pub(crate) async fn requests<S, P, Q: Queue, K: Clock>(
+pub(crate) async fn requests<S: ReconcileStore, P, Q: Queue, K: Clock>(
     run: &Run<'_, S, P, Q, K>,
     requests: Vec<DuePayment>,
     until: Deadline,
@@ -52,13 +57,35 @@ pub(crate) async fn requests<S, P, Q: Queue, K: Clock>(
         return requests;
     }
     let now_ms = run.doors.clock.now_ms();
-    let body = |DuePayment { order_id, attempt_no }: &DuePayment| {
-        PaymentRequested { order_id: order_id.clone(), attempt_no: *attempt_no }.to_event_json(now_ms, None)
+    let traces = traces(run, requests.iter().map(|due| &due.order_id), until).await;
+    let message = |DuePayment { order_id, attempt_no }: &DuePayment| {
+        let trace = traces.get(order_id).map(String::as_str);
+        let request = PaymentRequested { order_id: order_id.clone(), attempt_no: *attempt_no };
+        let body = request.to_event_json(now_ms, trace);
+        Outgoing { body, attributes: attributes(trace) }
     };
-    let messages = requests.iter().map(|due| Outgoing { body: body(due), attributes: Vec::new() }).collect();
+    let messages = requests.iter().map(message).collect();
     let published = run.doors.queue.publish(&run.doors.payments, messages, until).await;
     let taken = published.into_iter().map(|result| result.is_ok()).chain(std::iter::repeat(false));
     requests.into_iter().zip(taken).filter(|(_, taken)| !taken).map(|(due, _)| due).collect()
+}
+
+/// The traces of these orders, where they are known: what has to be published does not wait for them.
+async fn traces<'a, S: ReconcileStore, P, Q, K>(
+    run: &Run<'_, S, P, Q, K>,
+    of: impl Iterator<Item = &'a OrderId>,
+    until: Deadline,
+) -> BTreeMap<OrderId, String> {
+    let order_ids: Vec<&OrderId> = of.collect();
+    let traces = run.doors.store.traces(&order_ids, until).await;
+    traces.unwrap_or_else(|error| {
+        tracing::warn!({ fields::ERROR_MESSAGE } = %error, "traces could not be read; what is published now has none");
+        BTreeMap::new()
+    })
+}
+
+fn attributes(trace: Option<&str>) -> Vec<(&'static str, String)> {
+    trace.map(|trace| ("traceparent", trace.to_owned())).into_iter().collect()
 }
 
 /// What follows from moves: their events are published and marked as sent, and whoever is to be captured or canceled

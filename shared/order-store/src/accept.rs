@@ -28,6 +28,8 @@ pub struct AcceptOrder {
     pub items: Vec<AcceptItem>,
     /// Whom to charge; `None` in a rejection.
     pub payment: Option<AcceptPayment>,
+    /// W3C trace context, for whoever publishes something about the order later.
+    pub traceparent: Option<String>,
 }
 
 /// One line of an order.
@@ -53,7 +55,7 @@ pub struct AcceptPayment {
 impl AcceptOrder {
     /// The record for an order as it was placed, valid or not.
     #[must_use]
-    pub fn new(record_no: usize, placed: &Placed) -> Self {
+    pub fn new(record_no: usize, placed: &Placed, traceparent: Option<String>) -> Self {
         let request = placed.verdict.as_ref().ok();
         Self {
             record_no,
@@ -66,6 +68,7 @@ impl AcceptOrder {
             reject_reason: placed.verdict.as_ref().err().copied(),
             items: request.map(items).unwrap_or_default(),
             payment: request.map(payment),
+            traceparent,
         }
     }
 }
@@ -93,6 +96,8 @@ mod tests {
 
     use super::AcceptOrder;
 
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
     /// The contract's example, with a total of one's own.
     fn record(total_minor: i64) -> Value {
         let body = json!({
@@ -108,7 +113,7 @@ mod tests {
         let EventData::OrderPlaced(placed) = event::parse(&body.to_string()).unwrap().data else {
             panic!("an order.placed.v1 was expected");
         };
-        let mut record = serde_json::to_value(AcceptOrder::new(7, &placed)).unwrap();
+        let mut record = serde_json::to_value(AcceptOrder::new(7, &placed, Some(TRACE.to_owned()))).unwrap();
         assert_eq!(record["fingerprint"].take().as_str().map(str::len), Some(64));
         record
     }
@@ -119,7 +124,7 @@ mod tests {
             "record_no": 7, "order_id": "ord_1", "customer_id": "c_8f2", "currency": "EUR", "total_minor": 4970,
             "fingerprint": null, "placed_at": "2026-11-23T10:15:00Z", "reject_reason": null,
             "items": [{"sku": "kit-thai-curry-2p", "quantity": 2, "unit_price_minor": 2490}],
-            "payment": {"customer_ref": "cus_x", "method_ref": "pm_card_visa"},
+            "payment": {"customer_ref": "cus_x", "method_ref": "pm_card_visa"}, "traceparent": TRACE,
         });
         assert_eq!(record(4_970), expected);
     }
@@ -129,7 +134,7 @@ mod tests {
         let expected = json!({
             "record_no": 7, "order_id": "ord_1", "customer_id": "c_8f2", "currency": "EUR", "total_minor": 4971,
             "fingerprint": null, "placed_at": "2026-11-23T10:15:00Z", "reject_reason": "total_mismatch",
-            "items": [], "payment": null,
+            "items": [], "payment": null, "traceparent": TRACE,
         });
         assert_eq!(record(4_971), expected);
     }

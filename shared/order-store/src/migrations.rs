@@ -45,6 +45,7 @@ pub fn migrations() -> &'static [Migration] {
             migration(5, "reconcile_orders", include_str!("../migrations/0005_reconcile_orders.sql")),
             migration(6, "refresh_catalog", include_str!("../migrations/0006_refresh_catalog.sql")),
             migration(7, "watch_backlog", include_str!("../migrations/0007_watch_backlog.sql")),
+            migration(8, "traces", include_str!("../migrations/0008_traces.sql")),
         ]
     });
     &MIGRATIONS

@@ -2,6 +2,7 @@
 
 mod aurora;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -151,6 +152,16 @@ pub trait ReconcileStore: Sync {
     /// As [`take_due`](Self::take_due).
     fn mark_sent(&self, ids: &[String], deadline: Deadline)
     -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The W3C trace contexts that these orders were placed under; nothing of an order that came without one.
+    ///
+    /// # Errors
+    /// As [`take_due`](Self::take_due).
+    fn traces(
+        &self,
+        order_ids: &[&OrderId],
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<BTreeMap<OrderId, String>, Error>> + Send;
 
     /// Takes at most `limit` unknown payments; each is leased for a minute.
     ///

@@ -36,7 +36,7 @@ pub use fingerprint::Fingerprint;
 pub use ids::{CustomerId, EventId, OrderId, ProviderRef, RefundId, Sku};
 pub use money::{MAX_AMOUNT_MINOR, Minor};
 pub use placed::{Adjustment, AdjustmentKind, Line, OrderRequest, PaymentRefs, Placed};
-pub use pricing::{Doubt, DoubtKind, Known, ProductView, doubts};
+pub use pricing::{Doubt, DoubtKind, Known, PricedOrder, ProductView, price};
 pub use reasons::{QuarantineReason, RejectReason};
 pub use states::{OrderStatus, PaymentStatus};
 pub use validate::{MAX_ADJUSTMENTS, MAX_LINES, MAX_QUANTITY};

@@ -28,6 +28,15 @@ pub struct ProductView {
     pub version: i64,
 }
 
+/// A valid order, and what the catalog doubts about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PricedOrder<'a> {
+    /// The order as it was placed.
+    pub request: &'a OrderRequest,
+    /// At most one for each SKU, in the order of the lines; empty if the catalog agrees with all lines.
+    pub doubts: Vec<Doubt>,
+}
+
 /// One SKU about which order and catalog disagree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
@@ -53,9 +62,8 @@ words! {
     }
 }
 
-/// Holds each line beside `view`, the catalog's answer for a SKU. At most one doubt for each SKU, in the order of the
-/// lines; none if the catalog agrees with all lines.
-pub fn doubts<'a>(request: &OrderRequest, view: impl Fn(&Sku) -> &'a Known) -> Vec<Doubt> {
+/// Holds each line beside `view`, the catalog's answer for a SKU.
+pub fn price<'a, 'v>(request: &'a OrderRequest, view: impl Fn(&Sku) -> &'v Known) -> PricedOrder<'a> {
     let mut doubts: Vec<Doubt> = Vec::new();
     for line in &request.lines {
         // At most `MAX_LINES` doubts, so looking through them is quick.
@@ -66,7 +74,7 @@ pub fn doubts<'a>(request: &OrderRequest, view: impl Fn(&Sku) -> &'a Known) -> V
             doubts.push(Doubt { sku: line.sku.clone(), kind });
         }
     }
-    doubts
+    PricedOrder { request, doubts }
 }
 
 fn doubt(currency: Currency, unit_price_minor: i64, known: &Known) -> Option<DoubtKind> {

@@ -26,6 +26,42 @@ fn unsent_events_are_published_oldest_first_in_their_writers_bytes_and_marked() 
     assert_eq!(world.post.events().len(), 2, "the marked ones are not read again");
 }
 
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+/// An old event, a parked payment and an order that expires, each of an order with and of one without a trace.
+fn traced() -> World {
+    let world = World::default();
+    for (event, parked, late) in [("a", "b", "c"), ("d", "e", "f")] {
+        world.rows.event(event, 60_000);
+        world.rows.parked(parked, 0);
+        world.rows.row(late, PaymentStatus::Requested, 23 * HOUR);
+    }
+    let traces = ["a", "b", "c"].map(|id| (id.parse().unwrap(), TRACE.to_owned()));
+    world.rows.state.lock().unwrap().traces = traces.into();
+    world.bank.spare(&[5]);
+    world
+}
+
+#[test]
+fn what_is_published_belongs_to_the_trace_of_its_order() {
+    let (world, trace) = (traced(), Some(TRACE.to_owned()));
+    world.run();
+    let with = (trace.clone(), trace);
+    assert_eq!((world.post.events().len(), world.post.requests().len()), (4, 2));
+    let [a, d, c, f, b, e] = world.post.traces().try_into().unwrap();
+    assert_eq!([a, c, b], [with.clone(), with.clone(), with]);
+    assert_eq!([d, f, e], [(None, None), (None, None), (None, None)]);
+}
+
+#[test]
+fn what_is_published_does_not_wait_for_its_trace() {
+    let world = traced();
+    world.rows.state.lock().unwrap().fails.insert("traces", 9);
+    assert_eq!(world.run().stopped, []);
+    assert_eq!((world.post.events().len(), world.post.requests().len()), (4, 2));
+    assert!(world.post.traces().iter().all(|traces| *traces == (None, None)));
+}
+
 #[test]
 fn an_event_that_the_queue_refuses_is_published_by_the_next_run() {
     let world = World::default();

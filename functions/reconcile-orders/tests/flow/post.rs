@@ -12,6 +12,7 @@ pub(crate) struct Taken {
     pub(crate) queue: String,
     pub(crate) at_ms: u64,
     pub(crate) body: String,
+    pub(crate) attributes: Vec<(&'static str, String)>,
 }
 
 impl Taken {
@@ -44,6 +45,19 @@ impl Post {
         events.map(|taken| id(taken).as_str().unwrap().to_owned()).collect()
     }
 
+    /// The trace of each message, and that of its event.
+    pub(crate) fn traces(&self) -> Vec<(Option<String>, Option<String>)> {
+        let of_event = |taken: &Taken| {
+            let event: Value = serde_json::from_str(&taken.body).unwrap();
+            event.get("traceparent").map(|trace| trace.as_str().unwrap().to_owned())
+        };
+        let of_message = |taken: &Taken| {
+            let attribute = taken.attributes.iter().find(|(name, _)| *name == "traceparent");
+            attribute.map(|(_, trace)| trace.clone())
+        };
+        self.taken.lock().unwrap().iter().map(|taken| (of_message(taken), of_event(taken))).collect()
+    }
+
     /// When each payment request was taken.
     pub(crate) fn request_times_ms(&self) -> Vec<u64> {
         let taken = self.taken.lock().unwrap();
@@ -60,14 +74,14 @@ impl Queue for Post {
     ) -> Vec<Result<(), NotPublished>> {
         tokio::task::yield_now().await;
         let mut results = Vec::new();
-        for Outgoing { body, .. } in messages {
+        for Outgoing { body, attributes } in messages {
             let mut refuses = self.refuses.lock().unwrap();
             if *refuses > 0 {
                 *refuses -= 1;
                 results.push(Err(NotPublished { code: "Test".to_owned(), sender_fault: false }));
                 continue;
             }
-            let taken = Taken { queue: to.0.clone(), at_ms: self.clock.now_ms(), body };
+            let taken = Taken { queue: to.0.clone(), at_ms: self.clock.now_ms(), body, attributes };
             self.taken.lock().unwrap().push(taken);
             results.push(Ok(()));
         }

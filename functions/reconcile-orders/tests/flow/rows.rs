@@ -34,6 +34,8 @@ pub(crate) struct State {
     /// Events, and whether they are marked as sent.
     pub(crate) outbox: Vec<(OutboxEvent, bool)>,
     pub(crate) compared_until: Option<u64>,
+    /// Of the orders that came with one.
+    pub(crate) traces: BTreeMap<OrderId, String>,
     /// How often each call is still to fail.
     pub(crate) fails: BTreeMap<&'static str, usize>,
     /// Every call, in order.
@@ -279,6 +281,12 @@ impl ReconcileStore for Rows {
             .filter(|(event, _)| ids.contains(&event.id))
             .for_each(|(_, sent)| *sent = true);
         Ok(())
+    }
+
+    async fn traces(&self, order_ids: &[&OrderId], _: Deadline) -> Result<BTreeMap<OrderId, String>, Error> {
+        let state = self.call("traces").await?;
+        let traced = state.traces.iter().filter(|(order_id, _)| order_ids.contains(order_id));
+        Ok(traced.map(|(order_id, trace)| (order_id.clone(), trace.clone())).collect())
     }
 
     async fn take_unknown(&self, limit: u32, _: Deadline) -> Result<Vec<UnknownPayment>, Error> {

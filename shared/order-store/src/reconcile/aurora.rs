@@ -1,5 +1,6 @@
 //! The reconciler's questions in Aurora, through the Data API: one call each.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use backoff::Clock;
@@ -18,6 +19,7 @@ const TAKE_DUE: &str = "SELECT * FROM take_due_v1(:at_most)";
 const BACKLOG: &str = "SELECT * FROM payment_backlog_v1()";
 const UNSENT_EVENTS: &str = "SELECT * FROM unsent_events_v1(:at_most, :age_ms)";
 const MARK_SENT: &str = "SELECT mark_events_sent_v1(CAST(:sent AS jsonb))";
+const TRACES: &str = "SELECT * FROM order_traces_v1(CAST(:order_ids AS jsonb))";
 const TAKE_UNKNOWN: &str = "SELECT * FROM take_unknown_v1(:at_most)";
 const GIVE_UP: &str = "SELECT * FROM give_up_v1(CAST(:batch AS jsonb), :next_attempt)";
 const EXPIRE: &str = "SELECT * FROM expire_orders_v1(:at_most, :age_ms)";
@@ -60,6 +62,19 @@ impl<C: Clock> ReconcileStore for Aurora<C> {
         }
         let statement = Statement::new(MARK_SENT).text("sent", json(ids)).idempotent();
         self.data_api.execute(statement, deadline).await.map(drop)
+    }
+
+    async fn traces(
+        &self,
+        order_ids: &[&OrderId],
+        deadline: Deadline,
+    ) -> Result<BTreeMap<OrderId, String>, Error> {
+        if order_ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let statement = Statement::new(TRACES).text("order_ids", json(order_ids)).idempotent();
+        let rows: Vec<TraceRow> = self.data_api.query(statement, deadline).await?;
+        Ok(rows.into_iter().map(|row| (row.order_id, row.traceparent)).collect())
     }
 
     async fn take_unknown(&self, limit: u32, deadline: Deadline) -> Result<Vec<UnknownPayment>, Error> {
@@ -158,6 +173,13 @@ impl DueRow {
         due.waiting += row.waiting.unwrap_or_default();
         due
     }
+}
+
+/// The columns of `order_traces_v1`.
+#[derive(Deserialize)]
+struct TraceRow {
+    order_id: OrderId,
+    traceparent: String,
 }
 
 /// The columns of `take_unknown_v1`.

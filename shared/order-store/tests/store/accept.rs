@@ -136,7 +136,7 @@ async fn the_crate_and_the_call_speak_of_the_same_columns() {
         let EventData::OrderPlaced(placed) = event::parse(&body.to_string()).unwrap().data else {
             panic!("{body}")
         };
-        AcceptOrder::new(number, &placed)
+        AcceptOrder::new(number, &placed, None)
     });
     let batch = serde_json::to_string(&records.collect::<Vec<_>>()).unwrap();
     let call = "SELECT CAST(json_agg(answer ORDER BY record_no) AS text)

@@ -22,6 +22,9 @@ use crate::orders::{PRICE, Shop};
 const CLUSTER: &str = "arn:aws:rds:eu-central-1:000000000000:cluster:test";
 const SECRET: &str = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:app";
 
+/// The trace of every order that is sold.
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 /// A shop and the doors to it.
 struct World {
     shop: Shop,
@@ -108,7 +111,7 @@ fn accept_order(order_id: &str) -> AcceptOrder {
     let EventData::OrderPlaced(placed) = event::parse(&body.to_string()).unwrap().data else {
         panic!("{body}")
     };
-    AcceptOrder::new(0, &placed)
+    AcceptOrder::new(0, &placed, Some(TRACE.to_owned()))
 }
 
 #[tokio::test]
@@ -207,6 +210,19 @@ async fn a_doubt_is_taken_given_up_and_swept() {
         [("a", 2)]
     );
     assert_eq!(world.shop.wrong_stock().await, 0);
+}
+
+#[tokio::test]
+async fn an_order_keeps_the_trace_that_it_came_with() {
+    let world = World::new().await;
+    world.sell("traced").await;
+    let untraced = AcceptOrder { traceparent: None, ..accept_order("untraced") };
+    let misspelt = AcceptOrder { traceparent: Some(TRACE.to_uppercase()), ..accept_order("misspelt") };
+    let answers = world.store.accept(&[untraced, misspelt], &[], soon()).await.unwrap();
+    assert!(answers.iter().all(|answer| answer.verdict == Verdict::Accepted), "no order fails for its trace");
+    let ids = ["traced", "untraced", "misspelt", "nobody"].map(id);
+    let traces = world.store.traces(&ids.each_ref(), soon()).await.unwrap();
+    assert_eq!(traces, BTreeMap::from([(id("traced"), TRACE.to_owned())]));
 }
 
 #[tokio::test]

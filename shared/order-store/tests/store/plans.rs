@@ -94,6 +94,7 @@ const QUESTIONS: &[(&str, i64)] = &[
        {\"record_no\":2,\"order_id\":\"o-95\",\"attempt_no\":1,\"step\":\"authorized\",\"payment_id\":\"pi_late\"}]', '[\"o-100:order.accepted.v1:1\"]')", 60),
     ("SELECT * FROM take_due_v1(20)", 2_000),
     ("SELECT * FROM unsent_events_v1(20, 30000) UNION ALL SELECT NULL, NULL, NULL, NULL, NULL", 30),
+    ("SELECT * FROM order_traces_v1('[\"o-90\",\"o-91\",\"nobody\"]') UNION ALL SELECT NULL, NULL", 10),
     ("SELECT order_id FROM take_unknown_v1(20) UNION ALL SELECT NULL", 60),
     ("SELECT * FROM give_up_v1('[{\"record_no\":0,\"order_id\":\"o-92\",\"attempt_no\":1}]', false)
       UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL", 30),

@@ -60,6 +60,7 @@ async fn the_functions_user_reads_the_catalog_calls_the_function_and_can_do_noth
         "payment_next('requested', 'accepted', false)",
         "guard_cursor()",
         "pay_owed_stock()",
+        "is_traceparent('')",
     ] {
         check_refused(&shop.app, &format!("SELECT {part}")).await;
     }

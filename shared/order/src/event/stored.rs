@@ -53,8 +53,8 @@ impl OutEvent {
     }
 }
 
-/// The `CloudEvent` of an outbox row, as JSON: the bytes of [`OutEvent::to_event_json`] without a trace, which no row
-/// keeps. `id` is the row's, `<order id>:<type>:<sequence>`; `time_ms` is when it was written, Unix milliseconds.
+/// The `CloudEvent` of an outbox row, as JSON: the bytes of [`OutEvent::to_event_json`]. `id` is the row's,
+/// `<order id>:<type>:<sequence>`; `time_ms` is when it was written, Unix milliseconds; `traceparent` is its order's.
 ///
 /// # Errors
 /// [`Unreadable`] when type, payload and id do not fit together: nobody would know what the event says.
@@ -62,12 +62,12 @@ pub fn stored_event_json(
     id: &str,
     event_type: &str,
     payload: &str,
-    time_ms: u64,
+    (time_ms, traceparent): (u64, Option<&str>),
 ) -> Result<String, Unreadable> {
     let event = OutEvent::from_stored(event_type, payload)?;
     let prefix = format!("{}:{event_type}:", event.order_id());
     let seq = id.strip_prefix(&prefix).and_then(|seq| seq.parse().ok());
-    Ok(event.to_event_json(named(seq, "id")?, time_ms, None))
+    Ok(event.to_event_json(named(seq, "id")?, time_ms, traceparent))
 }
 
 fn named<T>(field: Option<T>, name: &'static str) -> Result<T, Unreadable> {
@@ -76,6 +76,7 @@ fn named<T>(field: Option<T>, name: &'static str) -> Result<T, Unreadable> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::option;
     use proptest::prelude::{any, prop_assert_eq, proptest};
 
     use super::stored_event_json;
@@ -112,20 +113,21 @@ mod tests {
         #[test]
         fn a_stored_event_is_published_in_the_same_bytes(
             id in "[A-Za-z_.:-]{1,64}", amount in any::<i64>(), seq in any::<u32>(), time_ms in any::<u64>(),
+            trace in option::of("00-[1-9a-f]{32}-[1-9a-f]{16}-01"),
         ) {
             let order_id = OrderId::parse(&id).unwrap();
             for event in events(&order_id, amount) {
                 let row = format!("{order_id}:{}:{seq}", event.event_type());
                 let payload = printed_by_the_database(&event.data_json());
-                let stored = stored_event_json(&row, event.event_type(), &payload, time_ms);
-                prop_assert_eq!(stored, Ok(event.to_event_json(seq, time_ms, None)));
+                let stored = stored_event_json(&row, event.event_type(), &payload, (time_ms, trace.as_deref()));
+                prop_assert_eq!(stored, Ok(event.to_event_json(seq, time_ms, trace.as_deref())));
             }
         }
     }
 
     #[track_caller]
     fn refused(id: &str, event_type: &str, payload: &str, detail: &str) {
-        let unreadable = stored_event_json(id, event_type, payload, 0).unwrap_err();
+        let unreadable = stored_event_json(id, event_type, payload, (0, None)).unwrap_err();
         assert!(unreadable.detail.contains(detail), "{}", unreadable.detail);
     }
 

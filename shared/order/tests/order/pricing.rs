@@ -1,6 +1,6 @@
 //! Pricing: what the catalog doubts about an order, and that it never rejects.
 
-use order::{Currency, DoubtKind, EventData, Known, OrderRequest, ProductView, doubts};
+use order::{Currency, DoubtKind, EventData, Known, OrderRequest, ProductView, price};
 
 use crate::drafts::Draft;
 
@@ -28,8 +28,9 @@ fn product(price_minor: i64, currency: &str, active: bool) -> Known {
 /// An order for one kit at 2490 EUR, beside a catalog that says `known`.
 #[track_caller]
 fn check(known: &Known, expected: Option<DoubtKind>) {
-    let doubts = doubts(&request(&[("kit", 2490)]), |_| known);
-    assert_eq!(doubts.first().map(|doubt| doubt.kind), expected, "{known:?}");
+    let request = request(&[("kit", 2490)]);
+    let priced = price(&request, |_| known);
+    assert_eq!(priced.doubts.first().map(|doubt| doubt.kind), expected, "{known:?}");
 }
 
 #[test]
@@ -48,8 +49,8 @@ fn each_disagreement_is_named() {
 fn every_sku_is_doubted_once_in_the_order_of_the_lines() {
     let request = request(&[("b", 100), ("a", 100), ("b", 200), ("c", 100)]);
     let at_100 = product(100, "EUR", true);
-    let doubts = doubts(&request, |sku| if sku.as_str() == "c" { &Known::Unread } else { &at_100 });
+    let priced = price(&request, |sku| if sku.as_str() == "c" { &Known::Unread } else { &at_100 });
     let doubts: Vec<(&str, DoubtKind)> =
-        doubts.iter().map(|doubt| (doubt.sku.as_str(), doubt.kind)).collect();
+        priced.doubts.iter().map(|doubt| (doubt.sku.as_str(), doubt.kind)).collect();
     assert_eq!(doubts, [("b", DoubtKind::PriceDiffers), ("c", DoubtKind::Unread)]);
 }
