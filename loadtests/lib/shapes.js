@@ -21,7 +21,7 @@ const SPIKE_PER_S = number('SPIKE_PER_S', 800);
 const SPIKE_S = number('SPIKE_S', 5);
 const SPIKE_AROUND_S = number('SPIKE_AROUND_S', 20);
 
-const LADDER_PER_S = (__ENV.LADDER_PER_S || '100,200,300,400,500,600,700,800,1000,1200,1400,1600').split(',').map(Number);
+const LADDER_PER_S = (__ENV.LADDER_PER_S || '100,200,300,400,500,600,700,800,1000,1200,1400,1600,2000,2400').split(',').map(Number);
 // Instances start in the warm-up, which is not measured: a ladder asks for steady rates, the surge has cold starts in it.
 const LADDER_WARM_UP_S = number('LADDER_WARM_UP_S', 10);
 const LADDER_STEP_S = number('LADDER_STEP_S', 15);

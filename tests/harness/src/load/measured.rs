@@ -110,6 +110,8 @@ pub(super) struct Rung {
     pub(super) dropped: u64,
     /// Orders accepted of those sent in this step.
     pub(super) orders: u64,
+    /// Orders accepted in the time of this step, a second, whenever they were sent: what the functions kept up with.
+    pub(super) accepted_per_s: f64,
     /// How long they took.
     pub(super) accepted_ms: Percentiles,
 }
@@ -124,6 +126,8 @@ pub(super) fn rungs(steps: &[Step], batches: &[Batch]) -> Vec<Rung> {
     let rung = |step: &Step| {
         let (from, seconds) = (float32(step.started_at_ms), step.seconds());
         let to = from + seconds * 1_000.0;
+        let in_time = |batch: &&Batch| (from..to).contains(&float32(batch.at_ms));
+        let accepted: usize = batches.iter().filter(in_time).map(|batch| batch.accepted_ms.len()).sum();
         let times: Vec<f64> =
             sent.iter().filter(|(at, _)| (from..to).contains(at)).map(|(_, took)| *took).collect();
         Rung {
@@ -131,6 +135,7 @@ pub(super) fn rungs(steps: &[Step], batches: &[Batch]) -> Vec<Rung> {
             offered_per_s: hundredths(float(step.messages) / seconds.max(0.001)),
             dropped: step.dropped,
             orders: u64::try_from(times.len()).unwrap_or(u64::MAX),
+            accepted_per_s: hundredths(float(accepted.try_into().unwrap_or(u64::MAX)) / seconds.max(0.001)),
             accepted_ms: Percentiles::of(times),
         }
     };
@@ -201,6 +206,7 @@ mod tests {
             rungs.iter().map(|rung| rung.accepted_ms.p99).collect::<Vec<_>>(),
             [Some(1_600.0), Some(400.0)]
         );
+        assert_eq!(rungs.iter().map(|rung| rung.accepted_per_s).collect::<Vec<_>>(), [0.0, 2.0]);
         assert_eq!(rungs[0].offered_per_s, 2.0);
     }
 

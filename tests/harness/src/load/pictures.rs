@@ -113,7 +113,7 @@ fn distribution(result: &LoadResult) -> Chart {
     }
 }
 
-/// Latency against offered load, with the knee and the generator's own limit.
+/// Latency and what is accepted against offered load, with the knee and the generator's own limit.
 fn ladder(result: &LoadResult) -> Chart {
     let line = |name: &str, figure: fn(&Percentiles) -> Option<f64>| {
         let point = |rung: &Rung| Some((rung.offered_per_s, figure(&rung.accepted_ms)?));
@@ -132,19 +132,31 @@ fn ladder(result: &LoadResult) -> Chart {
     });
     // The generator alone may be far beyond what is shown: the mark then stands at the edge, with its figure.
     let own = result.own_limit_per_s().map(|limit| (limit, format!("k6 alone: {}/s", number(limit))));
+    let accepted: Vec<(f64, f64)> =
+        result.rungs.iter().map(|rung| (rung.offered_per_s, rung.accepted_per_s)).collect();
+    let most = greatest(accepted.iter().map(|(_, per_s)| *per_s));
     Chart {
         title: title(result, "how long orders take at which load"),
         subtitle: result.circumstances(),
         x_label: "offered, messages / s (what k6 really sent)".to_owned(),
         x: Scale::from_zero(offered),
         marks: knee.into_iter().chain(own).collect(),
-        panels: vec![Panel {
-            label: "from sent to accepted, ms".to_owned(),
-            y,
-            height: 340.0,
-            limits: vec![(P99_LIMIT_MS, "p99 limit".to_owned())],
-            lines,
-        }],
+        panels: vec![
+            Panel {
+                label: "from sent to accepted, ms".to_owned(),
+                y,
+                height: 340.0,
+                limits: vec![(P99_LIMIT_MS, "p99 limit".to_owned())],
+                lines,
+            },
+            Panel {
+                label: "accepted, orders / s".to_owned(),
+                y: Scale::from_zero(most),
+                height: 140.0,
+                limits: Vec::new(),
+                lines: vec![Line::new("accepted", accepted)],
+            },
+        ],
     }
 }
 

@@ -244,7 +244,7 @@ impl LoadResult {
                 if rung.dropped > 0 { format!("   {} dropped", rung.dropped) } else { String::new() };
             row(
                 &format!("  at {} a second, ms", rung.offered_per_s),
-                format!("{}{dropped}", times(rung.accepted_ms)),
+                format!("{}   {} orders a second{dropped}", times(rung.accepted_ms), rung.accepted_per_s),
             )
         }));
         rows.extend(self.cache.iter().flat_map(|cache| {
