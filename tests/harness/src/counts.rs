@@ -5,15 +5,17 @@
 //! allocations, each for a few batches and for many. The difference is what a warm batch costs; starting cancels out.
 //! Calls are counted by whoever is called. What a batch allocated and nobody gave back is counted too, so that what every
 //! batch leaks shows in a minute and not only in a soak; what grows in one piece shows there alone. A number that grew
-//! beyond its tolerance fails; one that shrank asks for `--update`, so that it cannot grow back unseen.
+//! beyond its tolerance fails; one that shrank asks for `--update`, so that it cannot grow back unseen. With `--profile` it
+//! says instead where the instructions go.
 
 mod baseline;
 mod batches;
 mod built;
+mod profile;
 mod valgrind;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use xtask::{cli, out, workspace};
@@ -41,18 +43,24 @@ const RECORDS: usize = 10;
 /// Where the committed numbers are.
 pub const BASELINE: &str = "tests/counts.json";
 
-/// Counts, and compares or writes the baseline.
+/// Counts, and compares or writes the baseline, or prints where the instructions go.
 ///
 /// # Errors
 /// [`Error::Found`] when a number is not what was committed, and has been printed; what keeps them from being counted.
 pub async fn run(options: &cli::Counts) -> Result<(), Error> {
     valgrind::found()?;
-    let counted = tokio::select! {
-        counted = count() => counted?,
-        () = demo::interrupted() => return Err(Error::Interrupted),
-    };
-    let path = workspace::root().join(BASELINE);
     let built_with = format!("{}, opt-level {}", built::compiler()?, options.opt_level);
+    if options.profile {
+        let profiles = unless_interrupted(profile::profiles()).await?;
+        out::line(&if options.json {
+            profile::json(&built_with, &profiles)?
+        } else {
+            profile::text(&built_with, &profiles)
+        });
+        return Ok(());
+    }
+    let counted = unless_interrupted(count()).await?;
+    let path = workspace::root().join(BASELINE);
     let mut baseline = Baseline::read(&path)?;
     if options.update {
         baseline.set(&built_with, counted);
@@ -74,6 +82,13 @@ pub(crate) fn committed(function: &str, name: &str) -> Result<Option<(String, f6
     Ok(baseline.number(function, name).map(|(built_with, n)| (built_with.to_owned(), n)))
 }
 
+async fn unless_interrupted<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::select! {
+        done = work => done,
+        () = demo::interrupted() => Err(Error::Interrupted),
+    }
+}
+
 async fn count() -> Result<Counts, Error> {
     let mut counts: Counts = BTreeMap::new();
     for function in built::functions()? {
@@ -81,8 +96,8 @@ async fn count() -> Result<Counts, Error> {
         counts.insert(function, made_of);
     }
     for tool in [Tool::Instructions, Tool::Allocations] {
-        let few = costs(tool, FEW).await?;
-        let many = costs(tool, FEW + MANY).await?;
+        let few = costs(&wrapped(tool)?, FEW).await?;
+        let many = costs(&wrapped(tool)?, FEW + MANY).await?;
         for (function, many) in many {
             let few = few.get(&function).cloned().unwrap_or_default();
             let of_function = counts.entry(function).or_default();
@@ -98,20 +113,22 @@ async fn count() -> Result<Counts, Error> {
 /// Totals by function and name.
 type Totals = BTreeMap<String, BTreeMap<String, u64>>;
 
+fn state() -> PathBuf {
+    workspace::private().join(format!("counts-{}", std::process::id()))
+}
+
+/// The functions under one of valgrind's tools, for one run.
+fn wrapped(tool: Tool) -> Result<Wrapped, Error> {
+    Wrapped::new(tool, &state().with_extension("valgrind"), &FUNCTIONS)
+}
+
 /// What so many batches cost each function, its start included.
-async fn costs(tool: Tool, batches: usize) -> Result<Totals, Error> {
-    out::note(&format!("Counting {} of {batches} batches …", tool.name()));
-    let state = workspace::private().join(format!("counts-{}", std::process::id()));
-    let wrapped = Wrapped::new(tool, &state.with_extension("valgrind"), &FUNCTIONS)?;
-    let stack = Stack::start(StackOptions {
-        state: state.clone(),
-        instead: wrapped.programs(),
-        ..StackOptions::default()
-    })
-    .await?;
-    let counted = on(&stack, &wrapped, batches).await;
+async fn costs(wrapped: &Wrapped, batches: usize) -> Result<Totals, Error> {
+    out::note(&format!("Counting {} of {batches} batches …", wrapped.tool().name()));
+    let options = StackOptions { state: state(), instead: wrapped.programs(), ..StackOptions::default() };
+    let stack = Stack::start(options).await?;
+    let counted = on(&stack, wrapped, batches).await;
     stack.end_or_say().await;
-    wrapped.remove();
     counted
 }
 

@@ -11,7 +11,12 @@ use crate::stack::programs;
 
 /// All functions, by the folders that hold them.
 pub(super) fn functions() -> Result<Vec<String>, Error> {
-    let folder = workspace::root().join("functions");
+    packages("functions")
+}
+
+/// The packages in a folder of the workspace.
+pub(super) fn packages(folder: &str) -> Result<Vec<String>, Error> {
+    let folder = workspace::root().join(folder);
     let failed = |source| Error::File { path: folder.clone(), source };
     let entries =
         std::fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;

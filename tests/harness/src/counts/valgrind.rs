@@ -13,6 +13,9 @@ use crate::stack::{poll_until, programs};
 /// How long a function may take to end, and valgrind to write its totals.
 const END_LIMIT: Duration = Duration::from_secs(20);
 
+/// The ending of the file that valgrind's tool writes.
+const OUT: &str = "out";
+
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tool {
@@ -33,8 +36,8 @@ impl Tool {
 
     const fn arguments(self) -> &'static str {
         match self {
-            Self::Instructions => "--tool=cachegrind --cache-sim=no --cachegrind-out-file=/dev/null",
-            Self::Allocations => "--tool=dhat --dhat-out-file=/dev/null",
+            Self::Instructions => "--tool=cachegrind --cache-sim=no --cachegrind-out-file",
+            Self::Allocations => "--tool=dhat --dhat-out-file",
         }
     }
 
@@ -74,7 +77,7 @@ pub(super) fn found() -> Result<(), Error> {
     })
 }
 
-/// Functions that run under valgrind.
+/// Functions that run under valgrind. Their folder goes when they do.
 #[derive(Debug)]
 pub(super) struct Wrapped {
     tool: Tool,
@@ -90,10 +93,11 @@ impl Wrapped {
         let wrapped = Self { tool, folder: folder.to_owned(), functions: functions.to_vec() };
         for function in functions {
             let (program, arguments) = (programs().join(function), tool.arguments());
-            let (pid, log) = (wrapped.file(function, "pid"), wrapped.file(function, "log"));
+            let [pid, out, log] = ["pid", OUT, "log"].map(|what| wrapped.file(function, what));
             let script = format!(
-                "#!/bin/sh\necho $$ >'{}'\nexec valgrind {arguments} --log-file='{}' '{}'\n",
+                "#!/bin/sh\necho $$ >'{}'\nexec valgrind {arguments}='{}' --log-file='{}' '{}'\n",
                 pid.display(),
+                out.display(),
                 log.display(),
                 program.display()
             );
@@ -102,6 +106,10 @@ impl Wrapped {
             std::fs::set_permissions(&path, Permissions::from_mode(0o755)).map_err(failed)?;
         }
         Ok(wrapped)
+    }
+
+    pub(super) const fn tool(&self) -> Tool {
+        self.tool
     }
 
     /// The scripts, by the function whose place they take.
@@ -125,13 +133,21 @@ impl Wrapped {
         Ok(counted.unwrap_or_default())
     }
 
-    /// Removes the scripts.
-    pub(super) fn remove(&self) {
-        std::fs::remove_dir_all(&self.folder).ok();
+    /// What valgrind's tool wrote of a function that has ended: it is complete before valgrind says its totals.
+    pub(super) fn written(&self, function: &str) -> Result<String, Error> {
+        let path = self.file(function, OUT);
+        let bytes = std::fs::read(&path).map_err(|source| Error::File { path, source })?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     fn file(&self, function: &str, what: &str) -> PathBuf {
         self.folder.join(format!("{function}.{what}"))
+    }
+}
+
+impl Drop for Wrapped {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.folder).ok();
     }
 }
 

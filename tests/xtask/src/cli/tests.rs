@@ -26,6 +26,9 @@ fn every_command_parses_as_documented() {
     check("xtask campaign --orders 20000 --rate 150 --seed 7 --kill-every-ms 700 --json", true);
     check("xtask campaign --redis-outage", true);
     check("xtask redis-outage --seconds 30 --rate 150 --quota 100 --json", true);
+    check("xtask counts --update --opt-level 3", true);
+    check("xtask counts --profile --json", true);
+    check("xtask counts --profile --update", false);
     check("xtask peers --rounds 5 --batches 30 --json", true);
     check("xtask peers --only python --only naive-rust --data-api-rtt-ms 5 --cpu-batches 0", true);
     check("xtask peers --profile local", true);
