@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::StalledStreamProtectionConfig;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
@@ -32,11 +33,14 @@ pub struct Sqs<C> {
 
 /// An SQS client without retries and limits of its own, except for connecting: both happen in one layer, [`Sqs`].
 ///
+/// Stalled-stream protection is off as it is for the Data API: every call here is small, read whole, and has its limit.
+///
 /// `shared` brings region, credentials, HTTP client and, from the environment, the endpoint.
 #[must_use]
 pub fn client(shared: &aws_types::SdkConfig) -> Client {
     let config = aws_sdk_sqs::config::Builder::from(shared)
         .retry_config(RetryConfig::standard().with_max_attempts(1))
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
         .build();
     Client::from_conf(config)
