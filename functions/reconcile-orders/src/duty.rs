@@ -17,7 +17,7 @@ pub(crate) struct Duty {
     most: Option<Duration>,
 }
 
-/// A statement and a publishing take tens of milliseconds: 300 ms are enough for a round.
+/// A statement and a publishing each take tens of milliseconds: 300 ms are enough for a round.
 const LEAST_WITHOUT_PROVIDER: Duration = Duration::from_millis(300);
 
 /// A look-up is never given less than a second, and what it says must be recorded.

@@ -1,6 +1,7 @@
 //! What goes to the queues: events that a row holds, and requests to pay. Each belongs to the trace of its order.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use backoff::{Clock, Deadline};
 use order::{OrderId, PaymentRequested, stored_event_json};
@@ -11,13 +12,23 @@ use telemetry::fields;
 use crate::duty::Stopped;
 use crate::flow::Run;
 
+/// The most that looking up traces may take: a warm call takes tens of milliseconds, and what cannot be had by then is
+/// not worth a turn of the pump.
+const TRACES_MOST: Duration = Duration::from_millis(300);
+
+/// Kept back for the publishing itself, however little time there is.
+const TIME_TO_PUBLISH: Duration = Duration::from_millis(200);
+
 /// Publishes the events and returns the ids of those that the queue took. Whoever marks them as sent may be killed in
-/// between: then they are published again, in the same bytes.
+/// between: then they are published again under the same ids, perhaps without their traces.
 pub(crate) async fn events<S: ReconcileStore, P, Q: Queue, K: Clock>(
     run: &Run<'_, S, P, Q, K>,
     events: &[OutboxEvent],
     until: Deadline,
 ) -> Vec<String> {
+    if events.is_empty() {
+        return Vec::new();
+    }
     let traces = traces(run, events.iter().map(|event| &event.order_id), until).await;
     let message = |event| message(event, traces.get(&event.order_id).map(String::as_str));
     let (ids, messages): (Vec<&String>, Vec<Outgoing>) = events.iter().filter_map(message).unzip();
@@ -32,7 +43,7 @@ pub(crate) async fn events<S: ReconcileStore, P, Q: Queue, K: Clock>(
 /// The message for one event. One that cannot be read is never sent; the line about it comes every run, until somebody
 /// mends the row.
 fn message<'a>(event: &'a OutboxEvent, trace: Option<&str>) -> Option<(&'a String, Outgoing)> {
-    match stored_event_json(&event.id, &event.event_type, &event.payload, (event.created_ms, trace)) {
+    match stored_event_json(&event.id, &event.event_type, &event.payload, event.created_ms, trace) {
         Ok(body) => Some((&event.id, Outgoing { body, attributes: attributes(trace) })),
         Err(unreadable) => {
             tracing::error!(
@@ -40,6 +51,7 @@ fn message<'a>(event: &'a OutboxEvent, trace: Option<&str>) -> Option<(&'a Strin
                 order.id = %event.order_id,
                 reason = "unreadable_event",
                 detail = unreadable.detail,
+                traceparent = trace.unwrap_or_default(),
                 "event cannot be published"
             );
             None
@@ -70,14 +82,15 @@ pub(crate) async fn requests<S: ReconcileStore, P, Q: Queue, K: Clock>(
     requests.into_iter().zip(taken).filter(|(_, taken)| !taken).map(|(due, _)| due).collect()
 }
 
-/// The traces of these orders, where they are known: what has to be published does not wait for them.
-async fn traces<'a, S: ReconcileStore, P, Q, K>(
+/// The traces of these orders, where they are known soon: what has to be published waits for them no longer than that.
+async fn traces<'a, S: ReconcileStore, P, Q, K: Clock>(
     run: &Run<'_, S, P, Q, K>,
     of: impl Iterator<Item = &'a OrderId>,
     until: Deadline,
 ) -> BTreeMap<OrderId, String> {
     let order_ids: Vec<&OrderId> = of.collect();
-    let traces = run.doors.store.traces(&order_ids, until).await;
+    let soon = Deadline::after(&run.doors.clock, TRACES_MOST).min(until.earlier(TIME_TO_PUBLISH));
+    let traces = run.doors.store.traces(&order_ids, soon).await;
     traces.unwrap_or_else(|error| {
         tracing::warn!({ fields::ERROR_MESSAGE } = %error, "traces could not be read; what is published now has none");
         BTreeMap::new()

@@ -15,8 +15,7 @@ const VERSION: &str = "v1";
 /// Two messages with one order id and different fingerprints are two orders, and the second is refused. In: order,
 /// customer, currency, items, adjustments, total, payment references. Out: the envelope, `placedAt`, trace, unknown
 /// fields; so a re-sent or re-wrapped order is the same order. Items and adjustments count in any order.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(Arc<str>);
 
 impl Fingerprint {
@@ -30,6 +29,12 @@ impl Fingerprint {
 impl fmt::Display for Fingerprint {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
+    }
+}
+
+impl serde::Serialize for Fingerprint {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Only what makes a record impossible to answer for (no message id) is an error here; an unreadable body is the
 //! business of the one who decodes it. The event is read in place, and of what Lambda says of a message (AWS Lambda
-//! Developer Guide, "Using Lambda with Amazon SQS") only these fields: reading all of it costs more than the order in it.
+//! Developer Guide, "Using Lambda with Amazon SQS") only these fields: reading all took more allocations than the order
+//! in it.
 
 use std::borrow::Cow;
 
@@ -41,7 +42,7 @@ pub enum NotABatch {
     Unreadable {
         /// From 1.
         line: usize,
-        /// From 1, in bytes.
+        /// In bytes, from 1; 0 in an empty event.
         column: usize,
     },
     /// A record that nobody could answer for.
@@ -126,13 +127,17 @@ struct MessageAttribute {
     string_value: Option<String>,
 }
 
-/// Whether the value has the form of a W3C `traceparent`: it goes into logs, so nothing else may pass.
+/// Whether the value is a usable `traceparent` (W3C Trace Context, §3.2): it goes into logs, so nothing else may pass.
 fn is_traceparent(value: &str) -> bool {
+    let names = |id: Option<&str>| id.is_some_and(|id| id.bytes().any(|byte| byte != b'0'));
     value.len() == 55
         && value.bytes().enumerate().all(|(position, byte)| match position {
             2 | 35 | 52 => byte == b'-',
             _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
         })
+        && !value.starts_with("ff")
+        && names(value.get(3..35))
+        && names(value.get(36..52))
 }
 
 #[cfg(test)]
@@ -171,6 +176,24 @@ mod tests {
         assert_eq!(record.traceparent, None, "free text must not reach the logs as a trace context");
     }
 
+    #[track_caller]
+    fn check_trace(text: &str, expected: bool) {
+        assert_eq!(is_traceparent(text), expected, "{text:?}");
+    }
+
+    #[test]
+    fn only_the_w3c_form_is_passed_on() {
+        check_trace("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", true);
+        check_trace("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00", true);
+        check_trace("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", false);
+        check_trace("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", false);
+        check_trace("00-00000000000000000000000000000000-00f067aa0ba902b7-01", false);
+        check_trace("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", false);
+        check_trace("00-4bf92f3577b34da6a3ce929d0e0e47-36-00f067aa0ba902b7-01", false);
+        check_trace("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7", false);
+        check_trace("", false);
+    }
+
     #[test]
     fn a_record_without_an_id_fails_the_invocation() {
         let records = r#"{"Records":[{"messageId":"m1"},{"messageId":""}]}"#;
@@ -196,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_lambda_says_of_a_message_is_not_needed_and_anything_else_may_be_null() {
+    fn what_else_lambda_says_of_a_message_is_not_needed_and_what_it_leaves_empty_may_be_null() {
         let record = only_record(
             r#"{"Records":[{"messageId":"m1","receiptHandle":null,"body":null,"md5OfBody":"x","eventSource":"aws:sqs",
                "attributes":{"SenderId":"AIDA","ApproximateReceiveCount":"\u0032"},"messageAttributes":null,

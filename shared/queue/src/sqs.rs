@@ -33,7 +33,8 @@ pub struct Sqs<C> {
 
 /// An SQS client without retries and limits of its own, except for connecting: both happen in one layer, [`Sqs`].
 ///
-/// Stalled-stream protection is off as it is for the Data API: every call here is small, read whole, and has its limit.
+/// Stalled-stream protection is off as it is for the Data API: answers are small and read whole, and every call has its
+/// limit, that of a batch of 1 MiB included.
 ///
 /// `shared` brings region, credentials, HTTP client and, from the environment, the endpoint.
 #[must_use]

@@ -182,10 +182,13 @@ fn id(nth: usize, record: usize) -> String {
     format!("ord_counted_{nth:05}_{record}")
 }
 
+/// The trace of every record: real ones have one.
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 /// A record as the event source makes it, first received.
 fn record(message_id: &str, body: &Value) -> Value {
     serde_json::json!({
         "messageId": message_id, "receiptHandle": message_id, "body": body.to_string(), "eventSource": "aws:sqs",
-        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1790000000000"}, "messageAttributes": {},
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1790000000000"}, "messageAttributes": {"traceparent": {"stringValue": TRACE, "dataType": "String"}},
     })
 }

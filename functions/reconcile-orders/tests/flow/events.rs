@@ -5,6 +5,7 @@ use std::time::Duration;
 use order::PaymentStatus;
 use order_store::OutboxEvent;
 
+use crate::rows::State;
 use crate::world::{NOW_S, World};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -53,13 +54,27 @@ fn what_is_published_belongs_to_the_trace_of_its_order() {
     assert_eq!([d, f, e], [(None, None), (None, None), (None, None)]);
 }
 
-#[test]
-fn what_is_published_does_not_wait_for_its_trace() {
+/// Runs with traces that cannot be had.
+#[track_caller]
+fn check_untraced(prepare: impl FnOnce(&mut State)) {
     let world = traced();
-    world.rows.state.lock().unwrap().fails.insert("traces", 9);
+    prepare(&mut world.rows.state.lock().unwrap());
     assert_eq!(world.run().stopped, []);
     assert_eq!((world.post.events().len(), world.post.requests().len()), (4, 2));
     assert!(world.post.traces().iter().all(|traces| *traces == (None, None)));
+}
+
+#[test]
+fn what_is_published_hardly_waits_for_its_trace() {
+    check_untraced(|rows| drop(rows.fails.insert("traces", 9)));
+    check_untraced(|rows| rows.traces_hang = true);
+}
+
+#[test]
+fn where_nothing_is_published_no_trace_is_looked_up() {
+    let world = World::default();
+    world.run();
+    assert_eq!(world.rows.calls("traces"), 0);
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) compared_until: Option<u64>,
     /// Of the orders that came with one.
     pub(crate) traces: BTreeMap<OrderId, String>,
+    /// Looking traces up takes as long as it may, and fails then.
+    pub(crate) traces_hang: bool,
     /// How often each call is still to fail.
     pub(crate) fails: BTreeMap<&'static str, usize>,
     /// Every call, in order.
@@ -283,8 +285,16 @@ impl ReconcileStore for Rows {
         Ok(())
     }
 
-    async fn traces(&self, order_ids: &[&OrderId], _: Deadline) -> Result<BTreeMap<OrderId, String>, Error> {
+    async fn traces(
+        &self,
+        order_ids: &[&OrderId],
+        deadline: Deadline,
+    ) -> Result<BTreeMap<OrderId, String>, Error> {
         let state = self.call("traces").await?;
+        if state.traces_hang {
+            self.clock.advance(deadline.remaining(&self.clock));
+            return Err(Error::NoRegion);
+        }
         let traced = state.traces.iter().filter(|(order_id, _)| order_ids.contains(order_id));
         Ok(traced.map(|(order_id, trace)| (order_id.clone(), trace.clone())).collect())
     }

@@ -69,9 +69,6 @@ impl<C: Clock> ReconcileStore for Aurora<C> {
         order_ids: &[&OrderId],
         deadline: Deadline,
     ) -> Result<BTreeMap<OrderId, String>, Error> {
-        if order_ids.is_empty() {
-            return Ok(BTreeMap::new());
-        }
         let statement = Statement::new(TRACES).text("order_ids", json(order_ids)).idempotent();
         let rows: Vec<TraceRow> = self.data_api.query(statement, deadline).await?;
         Ok(rows.into_iter().map(|row| (row.order_id, row.traceparent)).collect())

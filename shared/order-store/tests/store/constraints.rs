@@ -89,12 +89,8 @@ async fn orders_hold_their_states_and_are_whole() {
     check(&s, "UPDATE orders SET status = 'accepted' WHERE order_id = 'o3'", &final_state("canceled")).await;
     s.owner.execute("UPDATE orders SET status = 'refunded' WHERE order_id = 'o1'", &[]).await.unwrap();
     check(&s, "UPDATE orders SET status = 'confirmed' WHERE order_id = 'o1'", &final_state("refunded")).await;
-    check(
-        &s,
-        "UPDATE orders SET traceparent = '00-1-1-01' WHERE order_id = 'o1'",
-        "orders_traceparent_format",
-    )
-    .await;
+    check(&s, "UPDATE orders SET traceparent = '00-1-1-01' WHERE order_id = 'o1'", "traceparent_format")
+        .await;
     for change in [
         "order_id = 'o9'",
         "total_minor = 1",

@@ -217,12 +217,33 @@ async fn an_order_keeps_the_trace_that_it_came_with() {
     let world = World::new().await;
     world.sell("traced").await;
     let untraced = AcceptOrder { traceparent: None, ..accept_order("untraced") };
-    let misspelt = AcceptOrder { traceparent: Some(TRACE.to_uppercase()), ..accept_order("misspelt") };
-    let answers = world.store.accept(&[untraced, misspelt], &[], soon()).await.unwrap();
-    assert!(answers.iter().all(|answer| answer.verdict == Verdict::Accepted), "no order fails for its trace");
-    let ids = ["traced", "untraced", "misspelt", "nobody"].map(id);
+    let answers = world.store.accept(&[untraced], &[], soon()).await.unwrap();
+    assert_eq!(answers[0].verdict, Verdict::Accepted);
+    let again = AcceptOrder { traceparent: Some(TRACE.replace('1', "2")), ..accept_order("traced") };
+    let answers = world.store.accept(&[again], &[], soon()).await.unwrap();
+    assert_eq!(answers[0].verdict, Verdict::Known);
+    let ids = ["traced", "untraced", "nobody"].map(id);
     let traces = world.store.traces(&ids.each_ref(), soon()).await.unwrap();
     assert_eq!(traces, BTreeMap::from([(id("traced"), TRACE.to_owned())]));
+}
+
+#[tokio::test]
+async fn no_order_is_refused_for_its_trace() {
+    let world = World::new().await;
+    let unusable = [
+        TRACE.to_uppercase(),
+        TRACE.replacen("00", "ff", 1),
+        TRACE.replace("b7ad6b7169203331", "0000000000000000"),
+        TRACE.replace("0af7651916cd43dd8448eb211c80319c", &"0".repeat(32)),
+        format!("{TRACE}-01"),
+        "4242 4242 4242 4242".to_owned(),
+    ];
+    for (at, trace) in unusable.into_iter().enumerate() {
+        let order_id = format!("o{at}");
+        let order = AcceptOrder { traceparent: Some(trace), ..accept_order(&order_id) };
+        assert_eq!(world.store.accept(&[order], &[], soon()).await.unwrap()[0].verdict, Verdict::Accepted);
+        assert_eq!(world.store.traces(&[&id(&order_id)], soon()).await.unwrap(), BTreeMap::new());
+    }
 }
 
 #[tokio::test]

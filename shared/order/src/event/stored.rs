@@ -62,7 +62,8 @@ pub fn stored_event_json(
     id: &str,
     event_type: &str,
     payload: &str,
-    (time_ms, traceparent): (u64, Option<&str>),
+    time_ms: u64,
+    traceparent: Option<&str>,
 ) -> Result<String, Unreadable> {
     let event = OutEvent::from_stored(event_type, payload)?;
     let prefix = format!("{}:{event_type}:", event.order_id());
@@ -119,7 +120,7 @@ mod tests {
             for event in events(&order_id, amount) {
                 let row = format!("{order_id}:{}:{seq}", event.event_type());
                 let payload = printed_by_the_database(&event.data_json());
-                let stored = stored_event_json(&row, event.event_type(), &payload, (time_ms, trace.as_deref()));
+                let stored = stored_event_json(&row, event.event_type(), &payload, time_ms, trace.as_deref());
                 prop_assert_eq!(stored, Ok(event.to_event_json(seq, time_ms, trace.as_deref())));
             }
         }
@@ -127,7 +128,7 @@ mod tests {
 
     #[track_caller]
     fn refused(id: &str, event_type: &str, payload: &str, detail: &str) {
-        let unreadable = stored_event_json(id, event_type, payload, (0, None)).unwrap_err();
+        let unreadable = stored_event_json(id, event_type, payload, 0, None).unwrap_err();
         assert!(unreadable.detail.contains(detail), "{}", unreadable.detail);
     }
 
