@@ -48,6 +48,7 @@ async fn check_refused(queue_url: &str, why: &str) {
     k6.args(["-e", &format!("QUEUE_URL={queue_url}")]).arg(workspace::root().join("loadtests/smoke.js"));
     let output = k6.kill_on_drop(true).output().await.unwrap();
     std::fs::remove_file(&catalog).unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(!output.status.success() && said.contains(why), "{queue_url:?}: {said}");
 }
