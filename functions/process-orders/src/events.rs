@@ -60,6 +60,5 @@ fn event(answer: &Accepted, decoded: &Decoded) -> Option<OutEvent> {
 fn message(event: &OutEvent, now_ms: u64, traceparent: Option<String>) -> (String, Outgoing) {
     let id = format!("{}:{}:{FIRST}", event.order_id(), event.event_type());
     let body = event.to_event_json(FIRST, now_ms, traceparent.as_deref());
-    let attributes = traceparent.map(|traceparent| ("traceparent", traceparent)).into_iter().collect();
-    (id, Outgoing { body, attributes })
+    (id, Outgoing::traced(body, traceparent))
 }

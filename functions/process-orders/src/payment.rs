@@ -36,8 +36,7 @@ fn requests(orders: &Orders, answers: &[Accepted], now_ms: u64) -> BTreeMap<Orde
         let traceparent = orders.get(&answer.record_no).and_then(|decoded| decoded.traceparent.clone());
         let event = PaymentRequested { order_id: answer.order_id.clone(), attempt_no: answer.attempt_no? };
         let body = event.to_event_json(now_ms, traceparent.as_deref());
-        let attributes = traceparent.map(|traceparent| ("traceparent", traceparent)).into_iter().collect();
-        Some((answer.order_id.clone(), Outgoing { body, attributes }))
+        Some((answer.order_id.clone(), Outgoing::traced(body, traceparent)))
     };
     due.filter_map(request).collect()
 }

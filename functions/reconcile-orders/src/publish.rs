@@ -30,7 +30,7 @@ pub(crate) async fn events<S: ReconcileStore, P, Q: Queue, K: Clock>(
         return Vec::new();
     }
     let traces = traces(run, events.iter().map(|event| &event.order_id), until).await;
-    let message = |event| message(event, traces.get(&event.order_id).map(String::as_str));
+    let message = |event| message(event, traces.get(&event.order_id));
     let (ids, messages): (Vec<&String>, Vec<Outgoing>) = events.iter().filter_map(message).unzip();
     if messages.is_empty() {
         return Vec::new();
@@ -42,16 +42,17 @@ pub(crate) async fn events<S: ReconcileStore, P, Q: Queue, K: Clock>(
 
 /// The message for one event. One that cannot be read is never sent; the line about it comes every run, until somebody
 /// mends the row.
-fn message<'a>(event: &'a OutboxEvent, trace: Option<&str>) -> Option<(&'a String, Outgoing)> {
-    match stored_event_json(&event.id, &event.event_type, &event.payload, event.created_ms, trace) {
-        Ok(body) => Some((&event.id, Outgoing { body, attributes: attributes(trace) })),
+fn message<'a>(event: &'a OutboxEvent, trace: Option<&String>) -> Option<(&'a String, Outgoing)> {
+    let traceparent = trace.map(String::as_str);
+    match stored_event_json(&event.id, &event.event_type, &event.payload, event.created_ms, traceparent) {
+        Ok(body) => Some((&event.id, Outgoing::traced(body, trace.cloned()))),
         Err(unreadable) => {
             tracing::error!(
                 event.id = event.id,
                 order.id = %event.order_id,
                 reason = "unreadable_event",
                 detail = unreadable.detail,
-                traceparent = trace.unwrap_or_default(),
+                traceparent = traceparent.unwrap_or_default(),
                 "event cannot be published"
             );
             None
@@ -71,10 +72,9 @@ pub(crate) async fn requests<S: ReconcileStore, P, Q: Queue, K: Clock>(
     let now_ms = run.doors.clock.now_ms();
     let traces = traces(run, requests.iter().map(|due| &due.order_id), until).await;
     let message = |DuePayment { order_id, attempt_no }: &DuePayment| {
-        let trace = traces.get(order_id).map(String::as_str);
+        let trace = traces.get(order_id);
         let request = PaymentRequested { order_id: order_id.clone(), attempt_no: *attempt_no };
-        let body = request.to_event_json(now_ms, trace);
-        Outgoing { body, attributes: attributes(trace) }
+        Outgoing::traced(request.to_event_json(now_ms, trace.map(String::as_str)), trace.cloned())
     };
     let messages = requests.iter().map(message).collect();
     let published = run.doors.queue.publish(&run.doors.payments, messages, until).await;
@@ -95,10 +95,6 @@ async fn traces<'a, S: ReconcileStore, P, Q, K: Clock>(
         tracing::warn!({ fields::ERROR_MESSAGE } = %error, "traces could not be read; what is published now has none");
         BTreeMap::new()
     })
-}
-
-fn attributes(trace: Option<&str>) -> Vec<(&'static str, String)> {
-    trace.map(|trace| ("traceparent", trace.to_owned())).into_iter().collect()
 }
 
 /// What follows from moves: their events are published and marked as sent, and whoever is to be captured or canceled

@@ -1,7 +1,7 @@
 //! Tells others what became of an order, after the commit.
 
 use backoff::Deadline;
-use order::OutEvent;
+use order::{Unreadable, stored_event_json};
 use order_store::OutboxEvent;
 use queue::{Outgoing, Queue, QueueUrl};
 
@@ -38,12 +38,11 @@ pub(crate) async fn publish<Q: Queue>(
 /// The event's id and message.
 fn message((event, traceparent): Traced) -> Option<(String, Outgoing)> {
     let OutboxEvent { id, order_id, event_type, payload, created_ms } = event;
-    let seq = id.rsplit(':').next().and_then(|seq| seq.parse().ok());
-    let (Ok(event), Some(seq)) = (OutEvent::from_stored(&event_type, &payload), seq) else {
-        tracing::error!(order.id = %order_id, event.id = id, "an event in the outbox cannot be read");
-        return None;
-    };
-    let body = event.to_event_json(seq, created_ms, traceparent.as_deref());
-    let attributes = traceparent.map(|traceparent| ("traceparent", traceparent)).into_iter().collect();
-    Some((id, Outgoing { body, attributes }))
+    match stored_event_json(&id, &event_type, &payload, created_ms, traceparent.as_deref()) {
+        Ok(body) => Some((id, Outgoing::traced(body, traceparent))),
+        Err(Unreadable { detail, .. }) => {
+            tracing::error!(order.id = %order_id, event.id = id, detail, "an event in the outbox cannot be read");
+            None
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use backoff::{Deadline, Random, transient_visibility_s};
 use sha2::{Digest, Sha256};
+use telemetry::fields;
 
 use crate::{Batch, Body, Outcome, Outgoing, Queue, QueueUrl, Record, VisibilityChange, Wait};
 
@@ -117,7 +118,7 @@ fn quarantine_entry(source: &QueueUrl, record: &Record, outcome: &Outcome) -> Op
         ("body", if kept.is_some() { "kept" } else { "sha256" }.to_owned()),
     ];
     attributes.extend(record.sent_ms.map(|sent_ms| ("sentTimestamp", sent_ms.to_string())));
-    attributes.extend(record.traceparent.clone().map(|traceparent| ("traceparent", traceparent)));
+    attributes.extend(record.traceparent.clone().map(|traceparent| (fields::TRACEPARENT, traceparent)));
     attributes.retain(|(_, value)| !value.is_empty());
     let body = kept.map_or_else(|| sha256(record.body.as_deref().unwrap_or_default()), str::to_owned);
     Some(Outgoing { body, attributes })

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use backoff::Deadline;
+use telemetry::fields;
 use thiserror::Error;
 
 /// Where a queue is reached; compared and printed as text.
@@ -16,6 +17,15 @@ pub struct Outgoing {
     pub body: String,
     /// String attributes, at most ten, by name.
     pub attributes: Vec<(&'static str, String)>,
+}
+
+impl Outgoing {
+    /// A message with no attribute but its W3C trace context, where it has one.
+    #[must_use]
+    pub fn traced(body: String, traceparent: Option<String>) -> Self {
+        let attributes = traceparent.map(|traceparent| (fields::TRACEPARENT, traceparent));
+        Self { body, attributes: attributes.into_iter().collect() }
+    }
 }
 
 /// A delivery whose message should become visible again after `visible_after_s` seconds.

@@ -26,7 +26,7 @@ impl OutEvent {
     ///
     /// # Errors
     /// [`Unreadable`] for a type that is none of ours, or a payload that is not the type's.
-    pub fn from_stored(event_type: &str, payload: &str) -> Result<Self, Unreadable> {
+    fn from_stored(event_type: &str, payload: &str) -> Result<Self, Unreadable> {
         let Object(Payload { order_id, customer_id, reason, refund_id, amount_minor, currency }) =
             decode(payload, "stored event")?;
         Ok(match event_type {
