@@ -151,6 +151,34 @@ mod tests {
         records.into_iter().next().unwrap()
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_was_sent_is_read_whatever_it_is(
+            bodies in proptest::collection::vec(proptest::option::of(".*"), 0..10),
+            receives in 1u32.., sent_ms: u64,
+        ) {
+            let message = |(no, body): (usize, &Option<String>)| serde_json::json!({
+                "messageId": format!("m{no}"), "receiptHandle": format!("\"{no}"), "body": body, "other": [body],
+                "attributes": {"ApproximateReceiveCount": receives.to_string(), "SentTimestamp": sent_ms.to_string()},
+            });
+            let event = serde_json::json!({ "Records": bodies.iter().enumerate().map(message).collect::<Vec<_>>() });
+            let records = Batch::from_event(&event.to_string()).unwrap().records;
+            let expected = bodies.iter().enumerate().map(|(no, body)| Record {
+                message_id: format!("m{no}"), receipt_handle: format!("\"{no}"), body: body.clone(),
+                receive_count: receives, sent_ms: Some(sent_ms), traceparent: None,
+            });
+            proptest::prop_assert_eq!(records, expected.collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn no_text_makes_reading_panic(text in ".*", mangled in 0usize..200) {
+            let event = r#"{"Records":[{"messageId":"m1","body":"{}","attributes":{"SentTimestamp":"1"}}]}"#;
+            let (start, end) = event.split_at(mangled.min(event.len()));
+            drop(Batch::from_event(&text));
+            drop(Batch::from_event(&format!("{start}{text}{end}")));
+        }
+    }
+
     #[test]
     fn a_record_of_a_real_queue_keeps_what_a_consumer_needs() {
         let record = only_record(

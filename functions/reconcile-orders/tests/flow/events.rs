@@ -71,6 +71,14 @@ fn what_is_published_hardly_waits_for_its_trace() {
 }
 
 #[test]
+fn however_short_the_run_looking_for_traces_leaves_time_to_publish() {
+    let world = traced();
+    world.rows.state.lock().unwrap().traces_hang = true;
+    world.run_for(Duration::from_millis(1_100));
+    assert_eq!(world.post.events(), ["a:order.accepted.v1:2", "d:order.accepted.v1:2"]);
+}
+
+#[test]
 fn where_nothing_is_published_no_trace_is_looked_up() {
     let world = World::default();
     world.run();

@@ -1,4 +1,4 @@
-//! The queue's twin: keeps what it took, with the time, and refuses when told.
+//! The queue's twin: keeps what it took, with the time, and refuses when told, or when there is no time left.
 
 use std::sync::{Arc, Mutex};
 
@@ -70,9 +70,15 @@ impl Queue for Post {
         &self,
         to: &QueueUrl,
         messages: Vec<Outgoing>,
-        _: Deadline,
+        deadline: Deadline,
     ) -> Vec<Result<(), NotPublished>> {
         tokio::task::yield_now().await;
+        if deadline.remaining(&self.clock).is_zero() {
+            return vec![
+                Err(NotPublished { code: "TimedOut".to_owned(), sender_fault: false });
+                messages.len()
+            ];
+        }
         let mut results = Vec::new();
         for Outgoing { body, attributes } in messages {
             let mut refuses = self.refuses.lock().unwrap();
