@@ -189,6 +189,7 @@ const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 fn record(message_id: &str, body: &Value) -> Value {
     serde_json::json!({
         "messageId": message_id, "receiptHandle": message_id, "body": body.to_string(), "eventSource": "aws:sqs",
-        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1790000000000"}, "messageAttributes": {"traceparent": {"stringValue": TRACE, "dataType": "String"}},
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1790000000000"},
+        "messageAttributes": {"traceparent": {"stringValue": TRACE, "dataType": "String"}},
     })
 }
